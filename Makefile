@@ -1,0 +1,67 @@
+# The front door. `make demo` and `make test` do all set-up on a machine with Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+export UV_COMPILE_BYTECODE = 1
+export UV_LINK_MODE = copy
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: help demo test fast check lint types floors docs samples bench lock clean
+
+help:  ## say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.boot/ok: requirements-boot.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Clearbar needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv --clear .boot || { echo "The venv module is missing; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
+	@.boot/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-boot.lock
+	@touch $@
+
+.venv/ok: .boot/ok requirements.lock pyproject.toml
+	@.boot/bin/uv venv --quiet --clear --python .boot/bin/python .venv
+	@.boot/bin/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@.boot/bin/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/ok requirements-dev.lock
+	@.boot/bin/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.lock
+	@.boot/bin/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/ok  ## a sample company: its scorecard, its verdicts, and a page to look at
+	@rm -rf demo && $(BIN)/clearbar init --demo demo && $(BIN)/clearbar --workspace demo report
+
+test: .venv/dev  ## all tests, the fast ones first, with branch coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -m "not slow" -q
+	@$(BIN)/coverage run -m pytest -m slow -q
+	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+
+fast: .venv/dev  ## the fast tests only
+	@$(BIN)/pytest -m "not slow" -q
+
+check: lint types floors docs test  ## all that CI runs
+
+lint: .venv/dev  ## style and formatting
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: .venv/dev  ## types, strictly
+	@$(BIN)/mypy
+
+floors: .venv/dev  ## the architecture, as written in .importlinter
+	@$(BIN)/lint-imports
+
+docs: .venv/dev  ## rewrite the generated reference pages; a difference is an error in CI
+	@$(BIN)/python docs/generate.py
+
+samples: .venv/dev  ## rewrite the expected half of the source samples; the diff is the review
+	@$(BIN)/python tests/spend/sources/samples.py
+
+bench: .venv/dev  ## ratios against peers and limits; never absolute times
+	@for b in benchmarks/*.py; do $(BIN)/python $$b || exit 1; done
+
+lock: .boot/ok  ## renew the locks: hashes, no addresses
+	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --group build -o requirements.lock
+	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --extra spark --group build --group dev -c requirements.lock -o requirements-dev.lock
+
+clean:  ## remove what the targets above have made
+	@rm -rf .boot .venv demo .coverage* .mypy_cache .pytest_cache .ruff_cache

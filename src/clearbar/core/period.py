@@ -1,0 +1,105 @@
+"""Half-open ranges of UTC days, as people name them: a month, a quarter, a year, the last 30 days."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from clearbar.core.errors import ClearbarError
+
+FORMS = "2026, 2026-Q3, 2026-09, 2026-09-14, 30d, 2026-09-01..2026-10-01 (end not included) or all"
+_FIRST, _LAST = date(1970, 1, 1), date(9999, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The days from `start` up to, not including, `end`; all in UTC."""
+
+    start: date
+    end: date
+
+    @property
+    def days(self) -> int:
+        """The number of days."""
+        return (self.end - self.start).days
+
+    @property
+    def is_all(self) -> bool:
+        """Whether this is all of time."""
+        return self == ALL
+
+    def previous(self) -> Period:
+        """Return the period of the same length that ends where this one starts."""
+        return Period(self.start - timedelta(days=self.days), self.start)
+
+    def __contains__(self, day: date) -> bool:
+        return self.start <= day < self.end
+
+    def __str__(self) -> str:
+        return "all time" if self.is_all else f"{self.start}..{self.end}"
+
+
+ALL = Period(_FIRST, _LAST)
+
+
+def last_days(days: int, as_of: date) -> Period:
+    """Return the `days` whole days before `as_of` (`as_of` itself is not included)."""
+    return Period(as_of - timedelta(days=days), as_of)
+
+
+def parse_days(text: str) -> int:
+    """Return the days in a duration such as `28d`, `6w`.
+
+    Raises:
+        ClearbarError: when it is no such duration.
+    """
+    match = re.fullmatch(r"(\d{1,5})([dw])", text.strip())
+    if not match or int(match[1]) == 0:
+        raise ClearbarError(f'"{text}" is no duration', "write days or weeks: 28d, 6w")
+    return int(match[1]) * (7 if match[2] == "w" else 1)
+
+
+def parse_period(text: str, as_of: date) -> Period:
+    """Return the period that `text` names; `30d` counts back from `as_of`.
+
+    Raises:
+        ClearbarError: when it names none.
+    """
+    try:
+        return _parse(text.strip(), as_of)
+    except (ValueError, OverflowError) as error:
+        raise ClearbarError(f'"{text}" is no period', f"write one of: {FORMS}") from error
+
+
+def _parse(text: str, as_of: date) -> Period:
+    if text == "all":
+        return ALL
+    if match := re.fullmatch(r"(\d{1,5})d", text):
+        if int(match[1]) == 0:
+            raise ValueError(text)
+        return last_days(int(match[1]), as_of)
+    if ".." in text:
+        start, _, end = text.partition("..")
+        period = Period(date.fromisoformat(start), date.fromisoformat(end))
+        if period.days <= 0:
+            raise ValueError(text)
+        return period
+    if match := re.fullmatch(r"(\d{4})-Q([1-4])", text):
+        return _months(int(match[1]), 3 * int(match[2]) - 2, 3)
+    if match := re.fullmatch(r"(\d{4})-(\d{2})", text):
+        return _months(int(match[1]), int(match[2]), 1)
+    if re.fullmatch(r"\d{4}", text):
+        return _months(int(text), 1, 12)
+    day = date.fromisoformat(text)
+    return Period(day, day + timedelta(days=1))
+
+
+def month_of(day: date) -> Period:
+    """Return the calendar month that holds `day`."""
+    return _months(day.year, day.month, 1)
+
+
+def _months(year: int, month: int, count: int) -> Period:
+    after = year * 12 + month - 1 + count
+    return Period(date(year, month, 1), date(after // 12, after % 12 + 1, 1))

@@ -1,0 +1,1 @@
+"""Stage 3 so far: fund, pause or kill, with reasons."""

@@ -1,0 +1,121 @@
+"""The nouns of the scorecard: what is known of each workflow over a period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date  # noqa: TC003 - part of the type
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from clearbar.spend.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from clearbar.core.period import Period
+    from clearbar.own.workflow import Tier, Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with the interval that holds the long-run value with probability `level`.
+
+    `low` or `high` is None where the data set no bound (too few days, or none good).
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    level: float
+    """Stated coverage, in (0, 1)."""
+    n: int
+    """Days on which the interval rests."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """One workflow on one UTC day."""
+
+    day: date
+    calls: int = 0
+    tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    outcomes: int = 0
+    good: float = 0.0
+    """Sum of the scores: half-good outcomes count half."""
+    worth_usd: Decimal | None = None
+    """Worth of the day's outcomes; None where no worth is declared or given."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What a workflow used of one model."""
+
+    provider: str
+    model: str
+    tier: Tier
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Defence:
+    """The last time that somebody stood up for a workflow."""
+
+    workflow: str
+    by: str
+    on: date
+    expires: date
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowCard:
+    """All that is known of one workflow over a period."""
+
+    workflow: Workflow
+    usage: Usage
+    previous: Usage
+    """Over the period of the same length before."""
+    days: tuple[DayFacts, ...]
+    """Every day of the period in order, quiet ones included."""
+    previous_days: tuple[DayFacts, ...]
+    models: tuple[ModelUse, ...]
+    """Dearest first."""
+    tier_cost_usd: Mapping[Tier, Decimal]
+    outcomes: int
+    good: float
+    mean_score: Estimate | None
+    cost_per_good_usd: Estimate | None
+    """None without a good outcome."""
+    worth_usd: Decimal | None
+    return_usd: Estimate | None
+    """Worth minus cost over the period; None where the worth is not known."""
+    month_to_date_usd: Decimal
+    first_day: date | None
+    """The first day on which the ledger knows a charge of it."""
+    defence: Defence | None
+    gaps: tuple[str, ...]
+    """What is not declared or not measured, in plain words, gravest first."""
+
+    @property
+    def trend(self) -> float | None:
+        """Growth of cost against the period before: 0.25 is a quarter more; None from nothing."""
+        if not self.previous.cost_usd:
+            return None
+        return float(self.usage.cost_usd / self.previous.cost_usd) - 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """All workflows over a period, and what belongs to none."""
+
+    period: Period
+    as_of: date
+    cards: tuple[WorkflowCard, ...]
+    """Dearest first."""
+    unattributed: Usage
+    unattributed_origins: tuple[tuple[str, Usage], ...] = field(default=())
+    """The dearest origins that no rule took, in words."""
+    total: Usage = field(default_factory=Usage)
+    """Equals the sum of the cards and of `unattributed`."""
+    quarantined_records: int = 0

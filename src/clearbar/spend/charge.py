@@ -1,0 +1,199 @@
+"""The nouns of the ledger: a record is one source's account of a charge; its meters are disjoint.
+
+Never here: reading files, pricing, storing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal  # noqa: TC003 - msgspec reads the annotations
+from typing import Final, Literal
+
+import msgspec
+
+Basis = Literal["billed", "priced", "estimated", "unpriced"]
+BASES: Final[tuple[Basis, ...]] = ("billed", "priced", "estimated", "unpriced")
+
+Evidence = Literal["provider", "gateway", "trace", "client"]
+EVIDENCE_RANK: Final[dict[str, int]] = {"client": 1, "trace": 2, "gateway": 3, "provider": 4}
+
+INPUT_METERS: Final = (
+    "input_tokens",
+    "input_audio_tokens",
+    "input_image_tokens",
+    "input_video_tokens",
+)
+CACHE_READ_METERS: Final = (
+    "cache_read_tokens",
+    "cache_read_audio_tokens",
+    "cache_read_image_tokens",
+)
+CACHE_WRITE_METERS: Final = (
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_write_tokens",
+)
+OUTPUT_METERS: Final = ("output_tokens", "output_audio_tokens", "output_image_tokens")
+FEE_METERS: Final = (
+    "web_searches",
+    "file_searches",
+    "code_sessions",
+    "input_characters",
+    "audio_seconds",
+    "images",
+)
+METERS: Final = (
+    *INPUT_METERS,
+    *CACHE_READ_METERS,
+    *CACHE_WRITE_METERS,
+    *OUTPUT_METERS,
+    *FEE_METERS,
+)
+"""Every meter of a charge. They are disjoint: a token stands in exactly one."""
+
+MAX_QUANTITY: Final = 10**13
+"""No single record may hold more of any meter; larger is a broken record."""
+
+DIMENSIONS: Final = (
+    "source",
+    "provider",
+    "model",
+    "account",
+    "project",
+    "credential",
+    "team",
+    "principal",
+    "environment",
+    "service",
+    "agent",
+    "workflow",
+)
+
+
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who made a call, with what: the dimensions by which charges are attributed.
+
+    An empty string means: not reported. `labels` is the canonical text of `label_text`.
+    """
+
+    source: str
+    provider: str = ""
+    """The party that bills, lower case, as the price book names it: openai, anthropic, aws..."""
+    model: str = ""
+    """The model as reported by the answer; else as asked for."""
+    account: str = ""
+    project: str = ""
+    credential: str = ""
+    """The name or hash of an API key; never the key."""
+    team: str = ""
+    principal: str = ""
+    """The user or service account on whose behalf the call was made."""
+    environment: str = ""
+    service: str = ""
+    agent: str = ""
+    workflow: str = ""
+    """The workflow that the caller itself named, if it did."""
+    labels: str = ""
+
+    @property
+    def origin_id(self) -> int:
+        """A 63-bit id made of the contents."""
+        digest = hashlib.sha256(msgspec.json.encode(self)).digest()
+        return int.from_bytes(digest[:8], "big") >> 1
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One source's account of one charge. Quantities: None is not reported, 0 is reported zero."""
+
+    identity: str
+    """What makes it the same charge wherever it is seen: see `spend.identity`."""
+    evidence: Evidence
+    origin: Origin
+    started_at_us: int
+    """When the call (or the bucket) began: microseconds since 1970 in UTC."""
+    ended_at_us: int | None = None
+    seen_at_us: int | None = None
+    """The time on the line that won, where several lines told of one call."""
+    grain: Literal["call", "bucket"] = "call"
+    calls: int = 1
+    """1, or the number of calls in a bucket."""
+    status: Literal["ok", "error", "cancelled", "cache_hit"] = "ok"
+    usage: Literal["final", "partial", "missing"] = "final"
+    final: int = 0
+    """Of several records of one charge from sources of the same evidence, the highest wins."""
+
+    service_tier: str = ""
+    """As served: standard, batch, flex, priority, scale...; empty when not reported."""
+    speed: str = ""
+    geo: str = ""
+
+    input_tokens: int | None = None
+    """Fresh input: neither read from a cache nor written to one; text, or of unknown kind."""
+    input_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    input_video_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_read_audio_tokens: int | None = None
+    cache_read_image_tokens: int | None = None
+    cache_write_5m_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    """Cache writes of another or an unknown lifetime; disjoint from the 5-minute and 1-hour ones."""
+    output_tokens: int | None = None
+    """All output of text or unknown kind, reasoning included."""
+    output_audio_tokens: int | None = None
+    output_image_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    """A part of `output_tokens`, not a meter of its own."""
+    web_searches: int | None = None
+    file_searches: int | None = None
+    code_sessions: int | None = None
+    input_characters: int | None = None
+    audio_seconds: int | None = None
+    images: int | None = None
+
+    reported_cost_usd: Decimal | None = None
+    reported_basis: Literal["billed", "estimated"] = "estimated"
+    """Whether `reported_cost_usd` is what a bill says or what some program computed."""
+
+    upstream_id: str = ""
+    trace_id: str = ""
+    session_id: str = ""
+    task_id: str = ""
+    latency_ms: int | None = None
+
+    line: int | None = None
+    """1-based line or row of the winning line in the file; None where a file is one document."""
+    offset: int | None = None
+    """First byte of that line in the (decompressed) file."""
+    length: int | None = None
+    digest: str = ""
+    """`digest_of` the line's bytes: proof that the bytes are still the same."""
+    lines: int = 1
+    """How many lines of the file told of this charge."""
+
+
+def charge_id(identity: str) -> str:
+    """Return the public id of a charge: 24 hexadecimal digits."""
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
+def digest_of(payload: bytes) -> str:
+    """Return 16 hexadecimal digits that stand for a line's bytes."""
+    return hashlib.blake2b(payload, digest_size=8).hexdigest()
+
+
+def label_text(labels: dict[str, str]) -> str:
+    """Return labels as one canonical text, `|key=value|key=value|`; empty for none."""
+    pairs = sorted((_plain(key), _plain(value)) for key, value in labels.items() if value)
+    return "|" + "|".join(f"{key}={value}" for key, value in pairs) + "|" if pairs else ""
+
+
+def labels_of(text: str) -> dict[str, str]:
+    """Return the labels that `label_text` wrote."""
+    pairs = (part.partition("=") for part in text.strip("|").split("|") if part)
+    return {key: value for key, _, value in pairs}
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "/").replace("=", ":").replace("\n", " ").strip()[:200]

@@ -1,0 +1,114 @@
+"""A file as sources see it: its name, its first bytes, its lines; here are gzip and limits."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
+
+from clearbar.core.errors import ClearbarError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from clearbar.spend.table_mapping import TableMapping
+
+HEAD_BYTES: Final = 64 * 1024
+MAX_LINE_BYTES: Final = 32 * 1024 * 1024
+MAX_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
+
+
+class UnreadableFile(ClearbarError):  # noqa: N818 - it names the file's state
+    """A file that cannot be read to its end: cut short, damaged or too large."""
+
+
+class Line(NamedTuple):
+    """One line: its 1-based number, the offset of its first byte, its bytes without the newline."""
+
+    number: int
+    offset: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to be read. `mapping` is set for the `table` source only."""
+
+    path: Path
+    head: bytes
+    """The first bytes, decompressed."""
+    mapping: TableMapping | None = None
+
+    @property
+    def name(self) -> str:
+        """The file name in lower case, without `.gz`."""
+        return self.path.name.lower().removesuffix(".gz")
+
+    def open(self) -> IO[bytes]:
+        """Open for reading bytes, decompressed."""
+        return _open(self.path)
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines that are not blank.
+
+        Raises:
+            UnreadableFile: when the file is damaged or a line is too long.
+        """
+        number = offset = 0
+        try:
+            with self.open() as stream:
+                while raw := stream.readline(MAX_LINE_BYTES + 1):
+                    number += 1
+                    if len(raw) > MAX_LINE_BYTES:
+                        raise UnreadableFile(
+                            f"line {number} is longer than {MAX_LINE_BYTES:,} bytes",
+                            "split the file into one record a line",
+                        )
+                    if payload := raw.rstrip(b"\r\n"):
+                        yield Line(number, offset, payload)
+                    offset += len(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnreadableFile(f"cannot be read past line {number}: {_say(error)}") from error
+
+    def document(self) -> bytes:
+        """Return the whole content.
+
+        Raises:
+            UnreadableFile: when the file is damaged or too large.
+        """
+        try:
+            with self.open() as stream:
+                content = stream.read(MAX_DOCUMENT_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnreadableFile(f"cannot be read: {_say(error)}") from error
+        if len(content) > MAX_DOCUMENT_BYTES:
+            raise UnreadableFile(f"one document of more than {MAX_DOCUMENT_BYTES:,} bytes")
+        return content
+
+
+def open_source_file(path: Path, mapping: TableMapping | None = None) -> SourceFile:
+    """Return the file with its first bytes read.
+
+    Raises:
+        UnreadableFile: when not even those can be read.
+    """
+    try:
+        with _open(path) as stream:
+            head = stream.read(HEAD_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableFile(f"cannot be read: {_say(error)}") from error
+    return SourceFile(path, head, mapping)
+
+
+def _open(path: Path) -> IO[bytes]:
+    with path.open("rb") as probe:
+        compressed = probe.read(2) == b"\x1f\x8b"
+    return cast("IO[bytes]", gzip.open(path, "rb")) if compressed else path.open("rb", 1 << 20)
+
+
+def _say(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
