@@ -5,7 +5,7 @@ export UV_COMPILE_BYTECODE = 1
 export UV_LINK_MODE = copy
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test fast check lint types floors docs samples bench lock clean
+.PHONY: help demo test fast check versions lint types floors docs samples bench lock clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,18 +28,28 @@ help:  ## say what each target does
 	@touch $@
 
 demo: .venv/ok  ## a sample company: its scorecard, its verdicts, and a page to look at
-	@rm -rf demo && $(BIN)/clearbar init --demo demo && $(BIN)/clearbar --workspace demo report
+	@rm -rf demo && $(BIN)/clearbar init --demo demo && $(BIN)/clearbar --workspace demo report demo/usage
 
 test: .venv/dev  ## all tests, the fast ones first, with branch coverage
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -m "not slow" -q
-	@$(BIN)/coverage run -m pytest -m slow -q
+	@$(BIN)/coverage run -m pytest -m slow -q -n 2
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 
 fast: .venv/dev  ## the fast tests only
 	@$(BIN)/pytest -m "not slow" -q
 
-check: lint types floors docs test  ## all that CI runs
+check: test lint types floors  ## all that CI runs
+	@$(BIN)/python docs/generate.py --check
+
+versions: .venv/dev  ## the fast tests on the other Pythons that are installed here
+	@for version in 3.12 3.13; do \
+	  .boot/bin/uv venv --quiet --clear --no-python-downloads --python $$version .venvs/$$version 2>/dev/null \
+	    || { echo "Python $$version is not installed here: not tested on it"; continue; }; \
+	  .boot/bin/uv pip sync --quiet --python .venvs/$$version --require-hashes requirements-dev.lock \
+	    && .boot/bin/uv pip install --quiet --python .venvs/$$version --no-deps --no-build-isolation --editable . \
+	    && .venvs/$$version/bin/python -m pytest -m "not slow" -q -p no:cacheprovider || exit 1; \
+	done
 
 lint: .venv/dev  ## style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Half-open ranges of UTC days, as people name them: a month, a quarter, a year, the last 30 days."""
+"""Half-open ranges of UTC days, as people name them: a month, a quarter, the last 30 days."""
 
 from __future__ import annotations
 
@@ -30,8 +30,12 @@ class Period:
         return self == ALL
 
     def previous(self) -> Period:
-        """Return the period of the same length that ends where this one starts."""
-        return Period(self.start - timedelta(days=self.days), self.start)
+        """Return the period of the same length that ends where this one starts.
+
+        It is shorter where the calendar does not reach back so far.
+        """
+        first = max(self.start.toordinal() - self.days, 1)
+        return Period(date.fromordinal(first), self.start)
 
     def __contains__(self, day: date) -> bool:
         return self.start <= day < self.end
@@ -75,24 +79,35 @@ def parse_period(text: str, as_of: date) -> Period:
 def _parse(text: str, as_of: date) -> Period:
     if text == "all":
         return ALL
-    if match := re.fullmatch(r"(\d{1,5})d", text):
-        if int(match[1]) == 0:
-            raise ValueError(text)
-        return last_days(int(match[1]), as_of)
     if ".." in text:
         start, _, end = text.partition("..")
-        period = Period(date.fromisoformat(start), date.fromisoformat(end))
-        if period.days <= 0:
-            raise ValueError(text)
-        return period
+        return _forward(Period(_day(start), _day(end)))
+    if match := re.fullmatch(r"(\d{1,5})d", text):
+        return _forward(last_days(int(match[1]), as_of))
+    return _calendar(text)
+
+
+def _calendar(text: str) -> Period:
     if match := re.fullmatch(r"(\d{4})-Q([1-4])", text):
         return _months(int(match[1]), 3 * int(match[2]) - 2, 3)
     if match := re.fullmatch(r"(\d{4})-(\d{2})", text):
         return _months(int(match[1]), int(match[2]), 1)
     if re.fullmatch(r"\d{4}", text):
         return _months(int(text), 1, 12)
-    day = date.fromisoformat(text)
+    day = _day(text)
     return Period(day, day + timedelta(days=1))
+
+
+def _day(text: str) -> date:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        raise ValueError(text)  # Python takes 2026-W37 for the Monday of that week
+    return date.fromisoformat(text)
+
+
+def _forward(period: Period) -> Period:
+    if period.days <= 0:
+        raise ValueError(period)
+    return period
 
 
 def month_of(day: date) -> Period:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -20,14 +21,17 @@ class Store:
     """An open connection. One per process and thread; readers never block the writer."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._switch_to_wal()
             self._connection.execute("PRAGMA synchronous = FULL")
             self._migrate()
-        except sqlite3.Error as error:
-            raise LedgerError(f"{path} cannot be opened: {error}") from error
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(
+                f"{path} cannot be opened: {error}",
+                "is its folder there, and can it be written to?",
+            ) from error
 
     def close(self) -> None:
         """Close the connection."""
@@ -47,6 +51,19 @@ class Store:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+    def _switch_to_wal(self) -> None:
+        """Switch the journal; for this alone SQLite does not wait for other processes itself."""
+        give_up = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def _migrate(self) -> None:
         migrations = sorted(

@@ -45,6 +45,8 @@ class DayFacts:
     """Sum of the scores: half-good outcomes count half."""
     worth_usd: Decimal | None = None
     """Worth of the day's outcomes; None where no worth is declared or given."""
+    calls_unpriced: int | None = None
+    """Calls whose cost is not known; None where nobody counted them."""
 
 
 @dataclass(frozen=True, slots=True)

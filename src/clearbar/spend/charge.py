@@ -138,7 +138,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cache_write_5m_tokens: int | None = None
     cache_write_1h_tokens: int | None = None
     cache_write_tokens: int | None = None
-    """Cache writes of another or an unknown lifetime; disjoint from the 5-minute and 1-hour ones."""
+    """Cache writes of another or an unknown lifetime; disjoint from the two above."""
     output_tokens: int | None = None
     """All output of text or unknown kind, reasoning included."""
     output_audio_tokens: int | None = None
@@ -168,7 +168,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """First byte of that line in the (decompressed) file."""
     length: int | None = None
     digest: str = ""
-    """`digest_of` the line's bytes: proof that the bytes are still the same."""
+    """`digest_of` the line's bytes: proof that they are still the same. Empty where the record has
+    no line of its own; the ledger then takes a digest of what the record says."""
     lines: int = 1
     """How many lines of the file told of this charge."""
 

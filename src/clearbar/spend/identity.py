@@ -16,13 +16,18 @@ from typing import Final
 _GLOBAL_PREFIXES: Final = ("msg_", "chatcmpl-", "resp_", "gen-", "cmpl-")
 
 
+def is_provider_id(text: str) -> bool:
+    """Return whether an id has a form that only a provider gives, whoever relays it."""
+    return text.startswith(_GLOBAL_PREFIXES)
+
+
 def upstream(provider: str, upstream_id: str) -> str:
     """Return the identity by the provider's own id.
 
     An id with a well-known random prefix is the same call whoever relays it, so that a gateway
     that says `azure` and a trace that says `openai` agree; any other is scoped by its provider.
     """
-    if upstream_id.startswith(_GLOBAL_PREFIXES):
+    if is_provider_id(upstream_id):
         return f"upstream:{upstream_id}"
     return f"upstream:{provider}:{upstream_id}"
 

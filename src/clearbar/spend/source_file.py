@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
+from io import BytesIO
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
 
 from clearbar.core.errors import ClearbarError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 HEAD_BYTES: Final = 64 * 1024
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
+_BLOCK_BYTES: Final = 256 * 1024
 
 
 class UnreadableFile(ClearbarError):  # noqa: N818 - it names the file's state
@@ -30,6 +32,14 @@ class Line(NamedTuple):
     number: int
     offset: int
     payload: bytes
+
+
+class Block(NamedTuple):
+    """Consecutive lines: number and offset of the first, then all of them as they stand."""
+
+    number: int
+    offset: int
+    lines: list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +66,33 @@ class SourceFile:
         Raises:
             UnreadableFile: when the file is damaged or a line is too long.
         """
-        number = offset = 0
+        for number, offset, lines in self.blocks():
+            for index, raw in enumerate(lines):
+                if payload := raw.rstrip(b"\r\n"):
+                    yield Line(number + index, offset, payload)
+                offset += len(raw)  # noqa: PLW2901 - it runs along with the lines
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield all lines, blank ones too, many at a time: for formats of which much is read.
+
+        Raises:
+            UnreadableFile: when the file is damaged or a line is too long.
+        """
+        number, offset, rest = 1, 0, b""
         try:
             with self.open() as stream:
-                while raw := stream.readline(MAX_LINE_BYTES + 1):
-                    number += 1
-                    if len(raw) > MAX_LINE_BYTES:
-                        raise UnreadableFile(
-                            f"line {number} is longer than {MAX_LINE_BYTES:,} bytes",
-                            "split the file into one record a line",
-                        )
-                    if payload := raw.rstrip(b"\r\n"):
-                        yield Line(number, offset, payload)
-                    offset += len(raw)
+                while data := stream.read(_BLOCK_BYTES):
+                    lines = BytesIO(rest + data).readlines()  # searches faster than split does
+                    _check_lengths(number, lines)
+                    rest = b"" if data.endswith(b"\n") else lines.pop()
+                    if lines:
+                        yield Block(number, offset, lines)
+                        number += len(lines)
+                        offset += sum(map(len, lines))
         except (OSError, EOFError, zlib.error) as error:
-            raise UnreadableFile(f"cannot be read past line {number}: {_say(error)}") from error
+            raise UnreadableFile(f"cannot be read past line {number - 1}: {_say(error)}") from error
+        if rest:
+            yield Block(number, offset, [rest])
 
     def document(self) -> bytes:
         """Return the whole content.
@@ -100,6 +122,15 @@ def open_source_file(path: Path, mapping: TableMapping | None = None) -> SourceF
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableFile(f"cannot be read: {_say(error)}") from error
     return SourceFile(path, head, mapping)
+
+
+def _check_lengths(number: int, lines: list[bytes]) -> None:
+    if max(map(len, lines)) > MAX_LINE_BYTES:
+        long = next(index for index, line in enumerate(lines) if len(line) > MAX_LINE_BYTES)
+        raise UnreadableFile(
+            f"line {number + long} is longer than {MAX_LINE_BYTES:,} bytes",
+            "split the file into one record a line",
+        )
 
 
 def _open(path: Path) -> IO[bytes]:

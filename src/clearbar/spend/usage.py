@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 
@@ -33,11 +33,19 @@ class Usage:
         return self.input_tokens + cached + self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(getattr(self, name) + getattr(other, name) for name in USAGE_FIELDS))
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
+        return Usage(**sums, cost_usd=_EXACT.add(self.cost_usd, other.cost_usd))
+
+    def __neg__(self) -> Usage:
+        counts = {name: -getattr(self, name) for name in _COUNTS}
+        return Usage(**counts, cost_usd=self.cost_usd.copy_negate())
 
 
 USAGE_FIELDS: Final = tuple(field.name for field in fields(Usage))
 """The order in which every query returns its sums."""
+_COUNTS: Final = tuple(name for name in USAGE_FIELDS if name != "cost_usd")
+_EXACT: Final = Context(prec=60)
+"""Enough that no sum of costs is ever rounded: they have 24 places."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,101 @@
+"""`clearbar own`: the scorecard, and the outcomes that it rests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clearbar.cli.options import (
+    DefaultGroup,
+    chosen_period,
+    complete_workflow,
+    print_json,
+    workspace_options,
+)
+
+if TYPE_CHECKING:
+    from clearbar.workspace import Workspace
+
+
+@click.group("own", cls=DefaultGroup)
+def command() -> None:
+    """Show who owns each workflow and what a good outcome costs; record outcomes."""
+
+
+@command.command("show")
+@click.argument("period", required=False)
+@click.option(
+    "--workflow", "name", metavar="NAME", shell_complete=complete_workflow, help="Only this one."
+)
+@workspace_options
+def show(workspace: Workspace, period: str | None, name: str | None, *, as_json: bool) -> None:
+    r"""Show the scorecard of a PERIOD. Default: the days on which verdicts rest (30d).
+
+    PERIOD is 2026, 2026-Q3, 2026-09, 30d, 2026-09-01..2026-10-01 or all.
+
+    \b
+    Examples:
+      clearbar own
+      clearbar own 2026-Q3 --json
+      clearbar own --workflow support-replies
+    """
+    chosen = chosen_period(workspace, period, f"{workspace.period.days}d")
+    scorecard = workspace.scorecard(chosen)
+    if name is not None:
+        workspace.workflow(name)
+    if as_json:
+        from clearbar.own.card_json import card_json, scorecard_json
+
+        cards = [card for card in scorecard.cards if card.workflow.name == name]
+        print_json(scorecard_json(scorecard) if name is None else card_json(cards[0]))
+        return
+    from clearbar.cli import card_view, scorecard_view
+    from clearbar.cli.terminal import console
+
+    if name is None:
+        scorecard_view.print_scorecard(console(), scorecard)
+    else:
+        card = next(card for card in scorecard.cards if card.workflow.name == name)
+        for line in card_view.card_lines(card):
+            click.echo(line)
+
+
+@command.group("outcome")
+def outcome() -> None:
+    """Record what workflows produced, scored from 0 to 1."""
+
+
+@outcome.command("add")
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@workspace_options
+def add(workspace: Workspace, files: tuple[Path, ...], *, as_json: bool) -> None:
+    r"""Read outcomes from CSV or JSONL FILEs. The same outcome twice adds nothing.
+
+    Columns: workflow, task_id, score (0 to 1), scored_at, said_by; and worth_usd if known.
+    Failures are outcomes too: they count with score 0.
+
+    \b
+    Example:
+      clearbar own outcome add outcomes/support.csv
+    """
+    new = known = 0
+    bad = []
+    for path in files:
+        appended, problems = workspace.add_outcomes(path)
+        new, known = new + appended.new, known + appended.known
+        bad += [
+            {"uri": str(path), "line": p.line, "what": p.what, "hint": p.hint} for p in problems
+        ]
+    if as_json:
+        print_json({"new": new, "known": known, "problems": bad})
+        return
+    click.echo(
+        f"{new + known + len(bad):,} outcomes: {new:,} new, {known:,} known, {len(bad):,} bad"
+    )
+    for problem in bad:
+        line = "" if problem["line"] is None else f":{problem['line']}"
+        click.echo(f"{problem['uri']}{line}: {problem['what']}", err=True)

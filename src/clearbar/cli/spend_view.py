@@ -1,0 +1,186 @@
+"""Spend in the terminal: readable at 80 columns and without colour."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from clearbar.cli.spark import printable
+from clearbar.core.money import usd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from clearbar.own.explanation import Explanation
+    from clearbar.spend.ingest import Progress, Summary
+    from clearbar.spend.report import SpendReport
+    from clearbar.spend.trace import Trace, Witness
+    from clearbar.spend.usage import Usage
+
+_SHOWN_ROWS = 50
+
+
+def print_report(report: SpendReport) -> None:
+    """Print the rows, the total, and what is left out of them."""
+    table = _table(report.by, "calls", "input", "cache", "output", "cost")
+    for row in report.rows[:_SHOWN_ROWS] if report.by != "day" else report.rows:
+        table.add_row(row.key, *_cells(row.usage))
+    table.add_section()
+    table.add_row("total", *_cells(report.total))
+    _print(table)
+    hidden = len(report.rows) - _SHOWN_ROWS
+    if hidden > 0 and report.by != "day":
+        _say(f"{hidden} smaller rows are not shown; --json has them all")
+    for line in _caveats(report):
+        _say(line)
+
+
+def print_summary(summary: Summary) -> None:
+    """Print what an `add` did."""
+    files = f"{summary.files:,} files read"
+    if summary.unchanged_files:
+        files += f", {summary.unchanged_files:,} unchanged since last time"
+    if summary.unrecognised_files:
+        files += f", {len(summary.unrecognised_files):,} not recognised"
+    _say(files)
+    _say(
+        f"{summary.records:,} records: {summary.new:,} new, {summary.known:,} known, "
+        f"{summary.merged:,} merged, {summary.quarantined:,} quarantined"
+    )
+    for source, count in sorted(summary.records_by_source.items()):
+        _say(f"  {source}: {count:,}")
+    if summary.quarantined:
+        _say("see what is wrong with them: clearbar spend problems")
+
+
+def print_problems(problems: Sequence[dict[str, Any]]) -> None:
+    """Print where each bad record stands, and why it was not taken in."""
+    for problem in problems:
+        line = "" if problem["line"] is None else f":{problem['line']}"
+        _say(f"{problem['uri']}{line}: {problem['what']}")
+        if problem["hint"]:
+            _say(f"  {problem['hint']}")
+    _say(f"{len(problems):,} problems" if problems else "no problems")
+
+
+def print_dearest(charges: Sequence[dict[str, Any]]) -> None:
+    """Print the dearest charges with their ids."""
+    table = _table("charge", "day", "model", "basis", "cost", left=4)
+    for charge in charges:
+        model, cost = charge["model"] or "(none)", usd(Decimal(charge["cost_usd"]))
+        table.add_row(charge["charge_id"][:12], charge["day"], model, charge["basis"], cost)
+    _print(table)
+    _say("follow one to its bytes: clearbar spend trace CHARGE")
+
+
+def print_trace(trace: Trace) -> None:
+    """Print a charge, its price line by line, and each record that tells of it."""
+    _say(f"charge    {trace.charge_id}")
+    _say(f"identity  {trace.identity}")
+    _say(f"began     {trace.started_at}")
+    _say(f"tool      {trace.origin.model or '(none)'} from {trace.origin.provider or '(unknown)'}")
+    _say(f"workflow  {trace.workflow or '(unattributed)'}: {trace.rule}")
+    _say(f"cost      {usd(trace.cost_usd)} ({trace.basis})")
+    if trace.price_id:
+        _say(f"price     {trace.price_id} of {trace.price_version}")
+    for key, value in trace.price.items():
+        _say(f"          {key}: {value}")
+    table = _table("meter", "quantity", "unit price", "cost")
+    for line in trace.lines:
+        unit = "-" if line.unit_price_usd is None else f"${line.unit_price_usd.normalize():f}"
+        cost = "-" if line.cost_usd is None else f"${line.cost_usd.normalize():f}"
+        table.add_row(line.meter, f"{line.quantity:,}", unit, cost)
+    _print(table)
+    for witness in trace.witnesses:
+        _print_witness(witness)
+
+
+def print_explanation(lines: Sequence[Explanation]) -> None:
+    """Print each origin with its cost, its workflow and the rule that took it."""
+    for line in lines:
+        _say(f"{usd(line.usage.cost_usd):>12}  {line.origin_text}")
+        _say(f"{'':>12}  -> {line.workflow}: {line.why}")
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
+    """Yield what shows progress on standard error, if a person is looking."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def show(done_bytes: int, total_bytes: int, name: str) -> None:
+            bar.update(task, completed=done_bytes, total=total_bytes, description=name[-30:])
+
+        yield show
+
+
+def _caveats(report: SpendReport) -> list[str]:
+    lines = []
+    if report.unattributed.calls:
+        lines.append(f"unattributed: {usd(report.unattributed.cost_usd)}, see --explain")
+    if report.total.calls_unpriced:
+        lines.append(f"unpriced: {report.total.calls_unpriced:,} calls, not in the cost")
+    if report.overlap.calls:
+        lines.append(f"told of twice, counted once: {usd(-report.overlap.cost_usd)}")
+    if report.quarantined_records:
+        lines.append(f"quarantined: {report.quarantined_records:,} records, see spend problems")
+    return lines
+
+
+def _print_witness(witness: Witness) -> None:
+    line = "" if witness.line is None else f":{witness.line}"
+    _say(f"{'told by' if witness.wins else 'and by':9} {witness.uri}{line}")
+    where = ""
+    if witness.byte_offset is not None:
+        end = witness.byte_offset + (witness.byte_length or 0)
+        where = f"bytes {witness.byte_offset:,} to {end:,}, "
+    reader = f"read by {witness.source} version {witness.parser_version}"
+    _say(f"          {where}{witness.bytes}; {reader}; {witness.lines} line(s)")
+
+
+def _cells(usage: Usage) -> tuple[str, ...]:
+    cached = usage.cache_read_tokens + usage.cache_write_tokens
+    tokens = (short(usage.input_tokens), short(cached), short(usage.output_tokens))
+    cost = usd(usage.cost_usd)
+    return (f"{usage.calls:,}", *tokens, cost if not usage.calls_unpriced else f"{cost} +?")
+
+
+def short(count: int) -> str:
+    """Return a count in at most six characters: `1.2M`."""
+    for size, unit in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if abs(count) >= size:
+            return f"{count / size:.1f}{unit}"
+    return str(count)
+
+
+def _table(*names: str, left: int = 1) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for number, name in enumerate(names):
+        if number < left:
+            table.add_column(name, overflow="ellipsis", no_wrap=True)
+        else:
+            table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _print(table: Any) -> None:
+    from clearbar.cli.terminal import console
+
+    console().print(table)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{printable(line)}\n")

@@ -1,0 +1,170 @@
+"""What people declare: clearbar.toml -> typed declarations; every fault at once, with its line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from clearbar.core.errors import DeclarationError
+from clearbar.core.toml_kinds import DATE, TEXT, table_of, tables_of
+from clearbar.core.toml_table import Faults, Key, Place, Table, reference
+from clearbar.gate.declare import POLICY_KEYS, read_policy
+from clearbar.gate.kill_rule import parse_kill_rule
+from clearbar.gate.policy_settings import Policy
+from clearbar.own.declare import KILL, TIER_KEYS, WORKFLOW_KEYS, read_tier, read_workflow
+from clearbar.spend.declare import PRICE_KEYS, TABLE_KEYS, read_price, read_table
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from clearbar.own.workflow import TierRule, Workflow
+    from clearbar.spend.price_override import PriceOverride
+    from clearbar.spend.table_mapping import TableMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """All that clearbar.toml says."""
+
+    workspace_name: str = ""
+    """Empty where it is not declared."""
+    as_of: date | None = None
+    """The day on which the clock stands still; None for the real one."""
+    workflows: tuple[Workflow, ...] = ()
+    """In the order of the file, which is the order in which their match rules are tried."""
+    tiers: tuple[TierRule, ...] = ()
+    prices: tuple[PriceOverride, ...] = ()
+    tables: tuple[TableMapping, ...] = ()
+    policy: Policy = Policy()  # noqa: RUF009 - frozen
+
+
+def load(path: Path) -> Declared:
+    """Return what the file declares.
+
+    Raises:
+        DeclarationError: when it cannot be read, or says what Clearbar does not understand.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DeclarationError(f"{path.name}:{line}: not UTF-8", "save it as UTF-8") from error
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise DeclarationError(f"{path} cannot be read: {said}", "is this the folder?") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Declared:
+    """Return what the text of the file at `path` declares.
+
+    Raises:
+        DeclarationError: as `FILE:LINE: KEY: what is wrong`, one line for each fault.
+    """
+    try:
+        values = tomllib.loads(text, parse_float=_exact)
+        faults = Faults(path.name, text)
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
+        raise _syntax_error(str(error), text, path.name) from error
+    except RecursionError as error:
+        raise DeclarationError(f"{path.name}:1: nested too deeply") from error
+    declared = _read(Table(values, Place(faults), KEYS))
+    faults.raise_if_any()
+    return declared
+
+
+def _exact(number: str) -> Decimal:
+    try:
+        return Decimal(number)
+    except ArithmeticError as error:
+        raise ValueError("a number out of all bounds") from error
+
+
+def _syntax_error(said: str, text: str, file: str) -> DeclarationError:
+    what, _, where = said.partition(" (at ")
+    line, column = 1, ""
+    if found := re.match(r"line (\d+), column (\d+)", where):
+        line, column = int(found[1]), f", column {found[2]}"
+    elif where:
+        line, column = text.count("\n") + 1, ", at the end"
+    return DeclarationError(
+        f"{file}:{line}: not TOML: {what[:1].lower()}{what[1:]}{column}",
+        "text stands in quotes, lists in [ ], inline tables in { } on one line",
+    )
+
+
+def _workflow(table: Table) -> Workflow:
+    workflow = read_workflow(table)
+    for at, rule in enumerate(workflow.kill_rules):
+        table.place.at(KILL.name, at).read(partial(parse_kill_rule, rule))
+    return workflow
+
+
+NAME: Final = Key("name", TEXT, "", "The name of the organisation or team.", '"Acme"')
+AS_OF: Final[Key[date | None]] = Key(
+    "as_of",
+    DATE,
+    None,
+    "Stops the clock on this day, for sample worlds and audits.",
+    "2026-11-01",
+)
+
+
+def _workspace(table: Table) -> tuple[str, date | None]:
+    return table.take(NAME), table.take(AS_OF)
+
+
+WORKSPACE: Final[Key[tuple[str, date | None]]] = Key(
+    "workspace", table_of((NAME, AS_OF), _workspace), ("", None), "The workspace as a whole."
+)
+WORKFLOWS: Final[Key[tuple[Workflow, ...]]] = Key(
+    "workflow",
+    tables_of(WORKFLOW_KEYS, _workflow, unique="name"),
+    (),
+    "A named process that uses AI.",
+)
+TIERS: Final[Key[tuple[TierRule, ...]]] = Key(
+    "tier",
+    tables_of(TIER_KEYS, read_tier),
+    (),
+    "Your own tier for some models, before the shipped table; the first that matches wins.",
+)
+PRICES: Final[Key[tuple[PriceOverride, ...]]] = Key(
+    "price",
+    tables_of(PRICE_KEYS, read_price),
+    (),
+    "Your own price or discount, before the price book; the last that matches wins.",
+)
+TABLES: Final[Key[tuple[TableMapping, ...]]] = Key(
+    "table",
+    tables_of(TABLE_KEYS, read_table, unique="name"),
+    (),
+    "How the columns of a table (CSV, JSONL or Parquet) become charges.",
+)
+POLICY: Final = Key(
+    "policy",
+    table_of(POLICY_KEYS, read_policy),
+    Policy(),
+    "The thresholds and grace periods of the gate.",
+)
+KEYS: Final = (WORKSPACE, WORKFLOWS, TIERS, PRICES, TABLES, POLICY)
+REFERENCE: Final = reference(KEYS)
+"""Every key of clearbar.toml: what docs/reference/clearbar-toml.md is made of."""
+
+
+def _read(root: Table) -> Declared:
+    name, as_of = root.take(WORKSPACE)
+    return Declared(
+        workspace_name=name,
+        as_of=as_of,
+        workflows=root.take(WORKFLOWS),
+        tiers=root.take(TIERS),
+        prices=root.take(PRICES),
+        tables=root.take(TABLES),
+        policy=root.take(POLICY),
+    )

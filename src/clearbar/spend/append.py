@@ -1,0 +1,190 @@
+"""Records in, record files out: spooled, priced, checked against what is known, published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Final, Self
+
+import msgspec
+
+from clearbar.spend import pricing
+from clearbar.spend.charge import EVIDENCE_RANK, METERS, digest_of
+from clearbar.spend.columns import SPOOLED, STORED
+from clearbar.spend.engine import connect, load_table, quoted
+from clearbar.spend.folder import new_name
+from clearbar.spend.record_files import parquet_sql, publish_origins, publish_records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from clearbar.spend.charge import Origin, Record
+    from clearbar.spend.folder import LedgerFolder
+    from clearbar.spend.prices import PriceBook
+
+BATCH_RECORDS: Final = 50_000
+_MEMORY: Final = "120MB"
+_MAX_SPOOLED_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """The file that records come from."""
+
+    uri: str
+    source: str
+    parser_version: int
+
+
+class Appender:
+    """Takes records; publishes them in batches. Nothing is acknowledged before `seal` returns."""
+
+    def __init__(self, folder: LedgerFolder, book: PriceBook, read_at_us: int) -> None:
+        self.known = 0
+        """Of the records published so far, those that the ledger already held, to the byte."""
+        self.published: list[str] = []
+        """Names of the record files made so far."""
+        self._folder = folder
+        self._book = book
+        self._read_at_us = read_at_us
+        self._encoder = msgspec.json.Encoder()
+        self._connection = connect(folder.path / "staging", _MEMORY)
+        self._start([])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._spool.close()
+        self._path.unlink(missing_ok=True)
+        self._connection.close()
+
+    @property
+    def pending(self) -> int:
+        """Records taken and not yet published."""
+        return self._pending
+
+    def begin(self, file: FileRead) -> None:
+        """Say from which file the next records come."""
+        self._files.append(file)
+
+    def add(self, record: Record) -> bool:
+        """Take a record of the file last begun; False if its names and ids are absurdly long."""
+        if not record.digest:
+            record = msgspec.structs.replace(record, digest=self._content_digest(record))
+        origin = record.origin
+        number = self._origins.setdefault(origin, len(self._origins))
+        head = b'{"origin_number":%d,"file_number":%d,' % (number, len(self._files) - 1)
+        spooled = head + self._encoder.encode(record)[1:] + b"\n"
+        if len(spooled) >= _MAX_SPOOLED_BYTES:
+            return False
+        self._spool.write(spooled)
+        self._pending += 1
+        return True
+
+    def _content_digest(self, record: Record) -> str:
+        """Return what stands for a record that has no line of its own: what it says, not where."""
+        placeless = msgspec.structs.replace(record, line=None, offset=None, length=None, lines=1)
+        return digest_of(self._encoder.encode(placeless))
+
+    def seal(self) -> None:
+        """Publish what is pending. On return it is durable."""
+        if self._pending:
+            self._spool.flush()
+            self._stage()
+            pricing.price(self._connection, self._book, "staged")
+            self._publish()
+        self._spool.close()
+        self._path.unlink()
+        self._start(self._files[-1:])
+
+    def _start(self, files: list[FileRead]) -> None:
+        self._path: Path = self._folder.scratch(".jsonl")
+        self._spool: IO[bytes] = self._path.open("wb")
+        self._pending = 0
+        self._origins: dict[Origin, int] = {}
+        self._files = files
+
+    def _stage(self) -> None:
+        self._fill_origins()
+        self._fill_files()
+        ranks = " ".join(f"WHEN '{name}' THEN {rank}" for name, rank in EVIDENCE_RANK.items())
+        columns = ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in SPOOLED.items())
+        self._connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE staged AS
+            SELECT row_number() OVER () AS row_id,
+                   substr(sha256(identity), 1, 24) AS charge_id,
+                   origin_id, provider, model, price_model, source, parser_version, uri,
+                   make_timestamp(started_at_us) AS started_at,
+                   CAST(make_timestamp(started_at_us) AS DATE) AS day,
+                   make_timestamp(ended_at_us) AS ended_at,
+                   make_timestamp(seen_at_us) AS seen_at,
+                   make_timestamp({self._read_at_us}) AS read_at,
+                   CASE evidence {ranks} END AS evidence,
+                   coalesce(final, 0) AS final, coalesce(grain, 'call') AS grain,
+                   coalesce(calls, 1) AS calls, coalesce(status, 'ok') AS status,
+                   coalesce("usage", 'final') AS "usage",
+                   coalesce(service_tier, '') AS service_tier, coalesce(speed, '') AS speed,
+                   coalesce(geo, '') AS geo, {", ".join(METERS)}, reasoning_tokens,
+                   reported_cost_usd, coalesce(reported_basis, 'estimated') AS reported_basis,
+                   identity, coalesce(trace_id, '') AS trace_id,
+                   coalesce(session_id, '') AS session_id, coalesce(task_id, '') AS task_id,
+                   latency_ms, line, "offset" AS byte_offset, length AS byte_length,
+                   coalesce(digest, '') AS digest, coalesce(lines, 1) AS lines
+            FROM read_json(?, format = 'newline_delimited', columns = {{{columns}}},
+                           maximum_object_size = {_MAX_SPOOLED_BYTES})
+            JOIN given_origin USING (origin_number)
+            JOIN given_file USING (file_number)""",
+            [str(self._path)],
+        )
+
+    def _fill_origins(self) -> None:
+        models = self._book.resolve({(o.provider, o.model) for o in self._origins})
+        rows = [
+            (number, o.origin_id, o.provider, o.model, models[o.provider, o.model])
+            for o, number in self._origins.items()
+        ]
+        columns = {"origin_number": "INTEGER", "origin_id": "BIGINT", "provider": "VARCHAR"}
+        columns |= {"model": "VARCHAR", "price_model": "VARCHAR"}
+        load_table(self._connection, "given_origin", columns, rows)
+
+    def _fill_files(self) -> None:
+        rows = [(n, f.uri, f.source, f.parser_version) for n, f in enumerate(self._files)]
+        columns = {"file_number": "INTEGER", "uri": "VARCHAR", "source": "VARCHAR"}
+        columns |= {"parser_version": "INTEGER"}
+        load_table(self._connection, "given_file", columns, rows)
+
+    def _publish(self) -> None:
+        values = ", ".join(f"{name}::{kind} AS {name}" for name, kind in STORED.items())
+        self._connection.execute(
+            f"""CREATE OR REPLACE TEMP TABLE fresh AS SELECT {values}
+            FROM staged JOIN staged_priced USING (row_id) {self._known_sql()}"""
+        )
+        [fresh] = self._connection.execute("SELECT count(*) FROM fresh").fetchone() or (0,)
+        self.known += self._pending - fresh
+        if fresh:
+            name = new_name(self._read_at_us)
+            publish_origins(self._connection, self._folder, name, list(self._origins))
+            publish_records(self._connection, self._folder.record_file(name), self._folder, "fresh")
+            self.published.append(name)
+
+    def _known_sql(self) -> str:
+        paths = list(self._folder.record_files().values())
+        if not paths:
+            return ""
+        days = self._connection.execute("SELECT min(day), max(day) FROM staged").fetchone() or ()
+        low, high = (quoted(str(day)) for day in days)
+        same = ", ".join(_SAME)
+        return f"""
+            ANTI JOIN (SELECT {same} FROM {parquet_sql(paths)} WHERE day BETWEEN {low} AND {high})
+            USING ({same})"""
+
+
+_SAME: Final = ("charge_id", "source", "parser_version", "digest", "started_at")
+"""Equal in all of these, two records say the same: same charge, same bytes, same reading."""

@@ -1,0 +1,100 @@
+"""The columns of a record file. Plain types only, so that any engine reads the same folder."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from clearbar.spend.charge import METERS
+
+COST_TYPE: Final = "DECIMAL(38,24)"
+"""Exact: a unit price of up to 24 places times a whole quantity."""
+
+_IDENTITY: Final = {
+    "charge_id": "VARCHAR",
+    "origin_id": "BIGINT",
+    "day": "DATE",
+    "started_at": "TIMESTAMP",
+    "ended_at": "TIMESTAMP",
+    "seen_at": "TIMESTAMP",
+    "identity": "VARCHAR",
+    "evidence": "TINYINT",
+    "final": "BIGINT",
+}
+_CALL: Final = {
+    "grain": "VARCHAR",
+    "calls": "BIGINT",
+    "status": "VARCHAR",
+    "usage": "VARCHAR",
+    "service_tier": "VARCHAR",
+    "speed": "VARCHAR",
+    "geo": "VARCHAR",
+}
+_MONEY: Final = {
+    "cost_usd": COST_TYPE,
+    "basis": "VARCHAR",
+    "price_id": "VARCHAR",
+    "price_version": "VARCHAR",
+    "reported_cost_usd": COST_TYPE,
+    "reported_basis": "VARCHAR",
+}
+_THREADS: Final = {
+    "trace_id": "VARCHAR",
+    "session_id": "VARCHAR",
+    "task_id": "VARCHAR",
+    "latency_ms": "BIGINT",
+}
+_PROVENANCE: Final = {
+    "source": "VARCHAR",
+    "parser_version": "INTEGER",
+    "uri": "VARCHAR",
+    "line": "BIGINT",
+    "byte_offset": "BIGINT",
+    "byte_length": "BIGINT",
+    "digest": "VARCHAR",
+    "lines": "BIGINT",
+    "read_at": "TIMESTAMP",
+}
+
+STORED: Final[dict[str, str]] = {
+    **_IDENTITY,
+    **_CALL,
+    **dict.fromkeys((*METERS, "reasoning_tokens"), "BIGINT"),
+    **_MONEY,
+    **_THREADS,
+    **_PROVENANCE,
+}
+"""Column -> DuckDB type, in the order in which they stand in a file."""
+
+QUERIED: Final[tuple[str, ...]] = (
+    "charge_id",
+    "origin_id",
+    "day",
+    "grain",
+    "calls",
+    *METERS,
+    "cost_usd",
+    "basis",
+)
+"""What shared queries may use of a charge."""
+
+SPOOLED: Final[dict[str, str]] = {
+    "origin_number": "INTEGER",
+    "file_number": "INTEGER",
+    "identity": "VARCHAR",
+    "evidence": "VARCHAR",
+    "started_at_us": "BIGINT",
+    "ended_at_us": "BIGINT",
+    "seen_at_us": "BIGINT",
+    "final": "BIGINT",
+    **_CALL,
+    **dict.fromkeys((*METERS, "reasoning_tokens"), "BIGINT"),
+    "reported_cost_usd": COST_TYPE,
+    "reported_basis": "VARCHAR",
+    **_THREADS,
+    "line": "BIGINT",
+    "offset": "BIGINT",
+    "length": "BIGINT",
+    "digest": "VARCHAR",
+    "lines": "BIGINT",
+}
+"""What the spool holds: `Record` as JSON, with numbers for its origin and its file."""

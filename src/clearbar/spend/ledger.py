@@ -1,0 +1,181 @@
+"""The ledger: records appended, charges read. Charges are a function of the set of records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from clearbar.core.errors import UnknownName
+from clearbar.spend import queries
+from clearbar.spend.append import Appender
+from clearbar.spend.columns import STORED
+from clearbar.spend.engine import DuckDBEngine, connect, load_table
+from clearbar.spend.folder import LedgerFolder, Manifest, new_name
+from clearbar.spend.merge import PRECEDENCE, merged_sql, united
+from clearbar.spend.record_files import (
+    parquet_sql,
+    publish_origins,
+    publish_records,
+    read_origins,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    import narwhals as nw
+
+    from clearbar.spend.charge import Origin
+    from clearbar.spend.engine import Engine
+    from clearbar.spend.prices import PriceBook
+
+_SHORTEST_ID: Final = 4
+
+
+class Ledger:
+    """The ledger in a folder. `engine` runs the queries; None is DuckDB in this process."""
+
+    def __init__(self, path: Path, engine: Engine | None = None) -> None:
+        self.folder = LedgerFolder(path)
+        self._connection = connect(path / "staging")
+        self.engine: Engine = engine or DuckDBEngine(self._connection)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether records are here, and none that were here once are gone."""
+        return bool(self.folder.record_files()) and not self.folder.lost_files()
+
+    def appender(self, book: PriceBook, read_at_us: int) -> Appender:
+        """Return what takes records in."""
+        return Appender(self.folder, book, read_at_us)
+
+    def settle(self, mine: Collection[str] = ()) -> int:
+        """Merge the charges that new records touch.
+
+        Return how many records of the files `mine` tell of a charge that an earlier one of them, or
+        any other file, tells of too. Safe at any time, in any number of processes: it only reads
+        records and publishes a result that says which of them it covers.
+        """
+        _, new, joined = self._merge_new()
+        if not mine:
+            return 0
+        if new == frozenset(mine):
+            return joined
+        files = self.folder.record_files()
+        others = [path for name, path in files.items() if name not in mine]
+        return self._find_touched([files[name] for name in mine], others)
+
+    def _merge_new(self) -> tuple[Manifest, frozenset[str], int]:
+        """Return what the charges are made of now, which files are new in it, and the joined."""
+        before = self.folder.manifest()
+        files = self.folder.record_files()
+        new = {name: path for name, path in files.items() if name not in before.covers}
+        if not new:
+            return before, frozenset(), 0
+        covered = [path for name, path in files.items() if name in before.covers]
+        joined = self._find_touched(list(new.values()), covered)
+        merged = self._publish_merged(before, list(files.values())) if joined else before.merged
+        settled = Manifest(frozenset(files), merged)
+        self.folder.publish_manifest(settled)
+        return settled, frozenset(new), joined
+
+    def charges(self) -> nw.LazyFrame[Any] | None:
+        """Return all charges, one row each; None while there are none."""
+        manifest, _, _ = self._merge_new()  # another process may publish an older one any time
+        files = self.folder.record_files()
+        records = [files[name] for name in sorted(manifest.covers & files.keys())]
+        if not records:
+            return None
+        merged = None
+        if manifest.merged:
+            merged = self.engine.parquet([self.folder.merged_file(manifest.merged)])
+        return queries.charges(self.engine.parquet(records), merged)
+
+    def origins(self) -> dict[int, Origin]:
+        """Return all origins by id."""
+        return read_origins(self._connection, list(self.folder.origin_files().values()))
+
+    def records_of(self, prefix: str) -> list[dict[str, Any]]:
+        """Return the records of one charge, the winner first, by the beginning of its id.
+
+        Raises:
+            UnknownName: when no charge, or more than one, begins like that.
+        """
+        files = self.folder.record_files()
+        found: list[tuple[Any, ...]] = []
+        if files and len(prefix) >= _SHORTEST_ID:
+            found = self._connection.execute(
+                f"""SELECT {", ".join(STORED)} FROM {parquet_sql(files.values())}
+                WHERE starts_with(charge_id, ?) ORDER BY charge_id, {PRECEDENCE} LIMIT 1000""",
+                [prefix.lower()],
+            ).fetchall()
+        rows = [dict(zip(STORED, values, strict=True)) for values in found]
+        ids = {row["charge_id"] for row in rows}
+        if not ids:
+            raise UnknownName(
+                f'no charge begins with "{prefix}"', "give at least 4 digits of a charge's id"
+            )
+        if len(ids) > 1:
+            raise UnknownName(f'{len(ids)} charges begin with "{prefix}"', "give more digits")
+        return rows
+
+    def _find_touched(self, new: list[Path], covered: list[Path]) -> int:
+        """Make `touched`: the charges with a new record and at least one other."""
+        old = (
+            f"SELECT charge_id FROM {parquet_sql(covered)}" if covered else "SELECT '' WHERE false"
+        )
+        self._connection.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE fresh_id AS
+                SELECT charge_id, count(*) AS n FROM {parquet_sql(new)} GROUP BY ALL;
+            CREATE OR REPLACE TEMP TABLE known_id AS
+                SELECT DISTINCT charge_id FROM ({old}) o(charge_id)
+                SEMI JOIN fresh_id USING (charge_id);
+            CREATE OR REPLACE TEMP TABLE touched AS
+                SELECT charge_id FROM fresh_id WHERE n > 1 UNION SELECT charge_id FROM known_id"""
+        )
+        [records, charges] = self._connection.execute(
+            """SELECT coalesce(sum(n), 0),
+                      count(*) FILTER (charge_id NOT IN (SELECT charge_id FROM known_id))
+               FROM fresh_id"""
+        ).fetchone() or (0, 0)
+        return int(records) - int(charges)
+
+    def _publish_merged(self, before: Manifest, files: list[Path]) -> str:
+        touched = f"(SELECT * FROM {parquet_sql(files)} SEMI JOIN touched USING (charge_id))"
+        name = new_name(len(files))
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE merged_row AS {merged_sql(touched)}"
+        )
+        self._unite_origins(name)
+        kept = ""
+        if before.merged:
+            rows = parquet_sql([self.folder.merged_file(before.merged)])
+            kept = f"UNION ALL BY NAME SELECT * FROM {rows} ANTI JOIN touched USING (charge_id)"
+        columns = ", ".join(f"{column}::{kind} AS {column}" for column, kind in STORED.items())
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE merged_all AS SELECT {columns} FROM merged_row {kept}"
+        )
+        publish_records(self._connection, self.folder.merged_file(name), self.folder, "merged_all")
+        return name
+
+    def _unite_origins(self, name: str) -> None:
+        """Give each merged charge the winner's origin, completed by what other witnesses know."""
+        groups = self._connection.execute(
+            "SELECT DISTINCT origin_ids FROM merged_row WHERE len(list_distinct(origin_ids)) > 1"
+        ).fetchall()
+        if not groups:
+            return
+        known = self.origins()
+        whole = {tuple(ids): united([known[key] for key in dict.fromkeys(ids)]) for [ids] in groups}
+        publish_origins(self._connection, self.folder, name, list(set(whole.values())))
+        rows = [(list(ids), origin.origin_id) for ids, origin in whole.items()]
+        columns = {"origin_ids": "BIGINT[]", "origin_id": "BIGINT"}
+        load_table(self._connection, "united", columns, rows)
+        self._connection.execute(
+            """UPDATE merged_row SET origin_id = united.origin_id FROM united
+               WHERE merged_row.origin_ids = united.origin_ids"""
+        )

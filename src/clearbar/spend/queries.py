@@ -1,0 +1,99 @@
+"""The shared queries, written once as Narwhals expressions: the same values on every engine.
+
+A frame of charges has the columns `columns.QUERIED`. Sums come in the order of `USAGE_FIELDS`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import narwhals as nw
+
+from clearbar.spend.charge import (
+    BASES,
+    CACHE_READ_METERS,
+    CACHE_WRITE_METERS,
+    INPUT_METERS,
+    OUTPUT_METERS,
+)
+from clearbar.spend.columns import QUERIED
+from clearbar.spend.usage import USAGE_FIELDS, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clearbar.core.period import Period
+
+_SUMS: Final = {
+    "input_tokens": INPUT_METERS,
+    "cache_read_tokens": CACHE_READ_METERS,
+    "cache_write_tokens": CACHE_WRITE_METERS,
+    "output_tokens": OUTPUT_METERS,
+}
+
+
+def charges(records: nw.LazyFrame[Any], merged: nw.LazyFrame[Any] | None) -> nw.LazyFrame[Any]:
+    """Return one row a charge: records, but what they merge to where several tell of one."""
+    rows = records.select(*QUERIED)
+    if merged is None:
+        return rows
+    replaced = merged.select(*QUERIED)
+    single = rows.join(replaced.select("charge_id"), on="charge_id", how="anti")
+    return nw.concat([single, replaced], how="vertical")
+
+
+def within(frame: nw.LazyFrame[Any], period: Period) -> nw.LazyFrame[Any]:
+    """Return the charges that began in the period."""
+    if period.is_all:
+        return frame
+    return frame.filter(nw.col("day") >= period.start, nw.col("day") < period.end)
+
+
+def usage_by(frame: nw.LazyFrame[Any], keys: Sequence[str]) -> nw.LazyFrame[Any]:
+    """Return the keys and the sums of `Usage` for each group."""
+    meters = [name for names in _SUMS.values() for name in names]
+    sums = frame.group_by(*keys).agg(
+        nw.col("calls").sum(),
+        *(nw.col(name).sum() for name in meters),
+        nw.col("cost_usd").sum(),
+        *(_calls_of(basis) for basis in BASES),
+    )
+    totals = [_total(names).alias(f"all_{name}") for name, names in _SUMS.items()]
+    ordered = [f"all_{name}" if name in _SUMS else name for name in USAGE_FIELDS]
+    return sums.with_columns(*totals).select(*keys, *ordered)
+
+
+def first_days(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return each origin and the first day on which it has a charge."""
+    return frame.group_by("origin_id").agg(nw.col("day").min())
+
+
+def dearest(frame: nw.LazyFrame[Any], count: int) -> nw.LazyFrame[Any]:
+    """Return id, origin, day, basis and cost of the dearest charges."""
+    known = frame.filter(~nw.col("cost_usd").is_null())
+    ranked = known.sort("cost_usd", "charge_id", descending=[True, False])
+    return ranked.head(count).select("charge_id", "origin_id", "day", "basis", "cost_usd")
+
+
+def attributed(frame: nw.LazyFrame[Any], origins: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return the charges with the `workflow` of their origin; those of other origins drop out."""
+    return frame.join(origins, on="origin_id", how="inner")
+
+
+def usage_of(sums: Sequence[Any]) -> Usage:
+    """Return a query's sums as a value. A sum over nothing known is zero, beside its own count."""
+    known = {name: value for name, value in zip(USAGE_FIELDS, sums, strict=True) if value}
+    return Usage(**known)
+
+
+def _total(names: Sequence[str]) -> nw.Expr:
+    first, *rest = (nw.col(name).fill_null(0) for name in names)
+    total = first
+    for column in rest:
+        total = total + column
+    return total
+
+
+def _calls_of(basis: str) -> nw.Expr:
+    counted = nw.when(nw.col("basis") == basis).then(nw.col("calls")).otherwise(0)
+    return counted.sum().alias(f"calls_{basis}")

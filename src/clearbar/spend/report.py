@@ -1,0 +1,176 @@
+"""Spend by some dimension: rows that add up to the total, dearest first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from clearbar.core.errors import UnknownName, nearest
+from clearbar.core.money import plain
+from clearbar.spend.charge import labels_of
+from clearbar.spend.usage import Usage, UsageRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from clearbar.core.period import Period
+    from clearbar.spend.charge import Origin
+    from clearbar.spend.reading import LedgerReading
+
+BY: Final = {
+    "workflow": "the declared workflow that a rule gives it",
+    "model": "the model as reported",
+    "provider": "who bills",
+    "account": "the provider's account or organisation",
+    "day": "the UTC day",
+    "label": "all labels; `label:KEY` for the values of one",
+    "project": "the project, repository or folder",
+    "team": "the team",
+    "principal": "the user or service account",
+    "service": "the program that made the call",
+    "source": "the format it was read from",
+}
+"""What spend can be shown by, with its meaning."""
+
+UNNAMED: Final = "(none)"
+
+FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "period.start": "First day of the period, in UTC; 1970-01-01 for all of time.",
+        "period.end": "First day after the period; 9999-01-01 for all of time.",
+        "by": "What a row is.",
+        "rows": "Dearest first, days in their order; they sum to `total`.",
+        "rows[].key": "The value of the dimension; `(none)` where it was not reported.",
+        "total": "Usage of all rows.",
+        "unattributed": "Of the total, what no workflow's rule took.",
+        "overlap": "What aggregates and single calls both tell of; the total holds it once.",
+        "unpriced_calls": "Calls whose cost is not known: in no sum of money.",
+        "quarantined_records": "Records that were not taken in, and are in no sum.",
+    }
+)
+"""Every field of `report_json`, by its path; a row, and each sum, has the fields of `Usage` too."""
+
+CHARGE_DOCS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "charge_id": "24 hexadecimal digits; the first four or more name it.",
+        "day": "The UTC day on which it began.",
+        "provider": "Who bills.",
+        "model": "The model as reported.",
+        "basis": "`billed`, `priced` or `estimated`: how far the cost can be trusted.",
+        "cost_usd": "The cost, as text.",
+    }
+)
+"""Every field of one of `dearest_charges`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpendReport:
+    """Usage by one dimension over a period."""
+
+    period: Period
+    by: str
+    rows: tuple[UsageRow, ...]
+    """Dearest first; by day, in time order. They sum to `total`."""
+    total: Usage
+    unattributed: Usage
+    """Of the total, what no workflow's rule took."""
+    overlap: Usage
+    """What aggregates and single calls both told of, and the total holds once."""
+    quarantined_records: int
+
+
+def key_of(origin: Origin, by: str) -> str:
+    """Return the origin's value of a dimension.
+
+    Raises:
+        UnknownName: when there is no such dimension.
+    """
+    if by == "label":
+        return origin.labels.strip("|").replace("|", ", ") or UNNAMED
+    if by.startswith("label:"):
+        return labels_of(origin.labels).get(by.removeprefix("label:"), UNNAMED)
+    if by not in BY:
+        raise UnknownName(
+            f'spend is not kept by "{by}".{nearest(by, BY)}', f"one of {', '.join(BY)}"
+        )
+    return str(getattr(origin, by)) or UNNAMED
+
+
+def spend_report(
+    reading: LedgerReading,
+    period: Period,
+    by: str,
+    workflow_of: Mapping[int, str],
+    unattributed: str,
+    quarantined_records: int,
+) -> SpendReport:
+    """Return usage by a dimension. `workflow_of` says for each origin id who is charged for it.
+
+    Raises:
+        UnknownName: when there is no such dimension.
+    """
+    usages = reading.by_origin(period)
+    origins = reading.origins
+    if by == "day":
+        days = sorted(reading.by_day(period).items())
+        rows = tuple(UsageRow(str(day), usage) for day, usage in days)
+    elif by == "workflow":
+        rows = dearest_first((workflow_of[key], usage) for key, usage in usages.items())
+    else:
+        rows = dearest_first((key_of(origins[key], by), usage) for key, usage in usages.items())
+    left = (usage for key, usage in usages.items() if workflow_of[key] == unattributed)
+    total = total_of(usages.values())
+    overlap = reading.overlap(period)
+    return SpendReport(period, by, rows, total, total_of(left), overlap, quarantined_records)
+
+
+def dearest_charges(
+    reading: LedgerReading, period: Period, count: int = 20
+) -> list[dict[str, Any]]:
+    """Return the dearest charges as JSON values, with the ids by which they are traced."""
+    return [
+        {
+            "charge_id": charge_id,
+            "day": str(day),
+            "provider": reading.origins[key].provider,
+            "model": reading.origins[key].model,
+            "basis": basis,
+            "cost_usd": plain(cost_usd),
+        }
+        for charge_id, key, day, basis, cost_usd in reading.dearest(period, count)
+    ]
+
+
+def dearest_first(usages: Iterable[tuple[str, Usage]]) -> tuple[UsageRow, ...]:
+    """Return the usages summed by key, dearest first."""
+    sums: dict[str, Usage] = defaultdict(Usage)
+    for key, usage in usages:
+        sums[key] += usage
+    rows = (UsageRow(key, usage) for key, usage in sums.items() if usage != Usage())
+    return tuple(sorted(rows, key=lambda row: (-row.usage.cost_usd, -row.usage.calls, row.key)))
+
+
+def total_of(usages: Iterable[Usage]) -> Usage:
+    """Return the sum."""
+    return sum(usages, Usage())
+
+
+def usage_json(usage: Usage) -> dict[str, Any]:
+    """Return the sums as JSON values; money as an exact decimal string."""
+    return {**asdict(usage), "cost_usd": plain(usage.cost_usd)}
+
+
+def report_json(report: SpendReport) -> dict[str, Any]:
+    """Return the report as JSON values."""
+    return {
+        "period": {"start": str(report.period.start), "end": str(report.period.end)},
+        "by": report.by,
+        "rows": [{"key": row.key, **usage_json(row.usage)} for row in report.rows],
+        "total": usage_json(report.total),
+        "unattributed": usage_json(report.unattributed),
+        "overlap": usage_json(report.overlap),
+        "unpriced_calls": report.total.calls_unpriced,
+        "quarantined_records": report.quarantined_records,
+    }

@@ -1,0 +1,74 @@
+"""Price records again, explicitly: the same records with another price, appended beside the old."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from clearbar.spend import pricing
+from clearbar.spend.columns import STORED
+from clearbar.spend.engine import connect, load_table, quoted
+from clearbar.spend.folder import new_name
+from clearbar.spend.record_files import parquet_sql, publish_records, read_origins
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from clearbar.core.period import Period
+    from clearbar.spend.ledger import Ledger
+    from clearbar.spend.prices import PriceBook
+
+_PRICED: Final = ("cost_usd", "basis", "price_id", "price_version")
+_SAME_RECORD: Final = ("charge_id", "source", "parser_version", "digest", "started_at", "lines")
+
+
+def reprice(ledger: Ledger, book: PriceBook, period: Period, read_at_us: int) -> int:
+    """Append the records of a period whose price is another now; return how many."""
+    files = list(ledger.folder.record_files().values())
+    if not files:
+        return 0
+    connection = connect(ledger.folder.path / "staging")
+    try:
+        _stage(connection, ledger, book, period)
+        pricing.price(connection, book, "staged")
+        changed = _changed(connection, read_at_us)
+        if changed:
+            target = ledger.folder.record_file(new_name(read_at_us))
+            publish_records(connection, target, ledger.folder, "changed")
+    finally:
+        connection.close()
+    ledger.settle()
+    return changed
+
+
+def _stage(
+    connection: duckdb.DuckDBPyConnection, ledger: Ledger, book: PriceBook, period: Period
+) -> None:
+    origins = read_origins(connection, list(ledger.folder.origin_files().values()))
+    models = book.resolve({(o.provider, o.model) for o in origins.values()})
+    rows = [(key, o.provider, o.model, models[o.provider, o.model]) for key, o in origins.items()]
+    columns = {"origin_id": "BIGINT", "provider": "VARCHAR", "model": "VARCHAR"}
+    load_table(connection, "given_origin", {**columns, "price_model": "VARCHAR"}, rows)
+    records = parquet_sql(ledger.folder.record_files().values())
+    latest = f"PARTITION BY {', '.join(_SAME_RECORD)} ORDER BY read_at DESC"
+    connection.execute(
+        f"""CREATE TEMP TABLE staged AS
+        SELECT row_number() OVER () AS row_id, records.*, provider, model, price_model
+        FROM (SELECT * FROM {records}
+              WHERE day >= {quoted(str(period.start))} AND day < {quoted(str(period.end))}
+              QUALIFY row_number() OVER ({latest}) = 1) records
+        JOIN given_origin USING (origin_id)"""
+    )
+
+
+def _changed(connection: duckdb.DuckDBPyConnection, read_at_us: int) -> int:
+    """Make `changed`: the staged records with their new price, where it differs."""
+    kept = ", ".join(f"staged.{name}" for name in STORED if name not in (*_PRICED, "read_at"))
+    new = ", ".join(f"priced.{name}" for name in _PRICED)
+    differs = " OR ".join(f"priced.{name} IS DISTINCT FROM staged.{name}" for name in _PRICED[:3])
+    connection.execute(
+        f"""CREATE TEMP TABLE changed AS
+        SELECT {kept}, {new}, make_timestamp({read_at_us}) AS read_at
+        FROM staged JOIN staged_priced priced USING (row_id) WHERE {differs}"""
+    )
+    [count] = connection.execute("SELECT count(*) FROM changed").fetchone() or (0,)
+    return int(count)

@@ -1,0 +1,315 @@
+"""Session logs of Claude Code: JSON lines, one file a session.
+
+Where: `~/.claude/projects/<project>/<session>.jsonl`, with `subagents/` below; also under
+`~/.config/claude/projects`. A line with `message.usage` tells of a call to the Messages API; so
+does one that wraps such a line in `data.message` (the progress of an agent). Other lines are no
+charges.
+
+One call stands on several lines, one per block of content or stage of the stream, with the same
+`message.id` but early figures for the output, and again in the logs of side chains and resumed
+sessions. Of the lines of a message the best one is the record, whole: not of a side chain, then
+with a stop reason, then the highest output, then the latest. The call began at the earliest time
+that any of its lines tells. `requestId` is no key: it is missing behind some gateways and new in
+a replay.
+
+Fresh input, cache reads and cache writes stand beside each other; thinking is a part of the
+output. Compaction and advice are calls of their own, in `usage.iterations` only. Messages of the
+model `<synthetic>` were written by the client; they count as calls without tokens. `costUSD`
+(old versions) is the client's own estimate.
+
+Never here: text of prompts or answers.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal  # noqa: TC003 - msgspec reads the annotations
+from functools import lru_cache
+from pathlib import PureWindowsPath
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+
+from clearbar.spend import identity
+from clearbar.spend.charge import Origin, Record, digest_of, label_text
+from clearbar.spend.json_records import CUT_SHORT, decode, fields, without_lone_surrogates
+from clearbar.spend.messages_usage import MessageUsage, cache_writes, thinking
+from clearbar.spend.quarantine import QuarantineError, usd
+from clearbar.spend.timestamps import microseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clearbar.core.errors import Problem
+    from clearbar.spend.source_file import SourceFile
+
+NAME: Final = "claude_code"
+PARSER_VERSION: Final = 1
+TITLE: Final = "Claude Code session logs"
+WHERE: Final = "~/.claude/projects/**/*.jsonl and ~/.config/claude/projects/**/*.jsonl"
+CONVENTION: Final = (
+    "Cached tokens are counted beside the input; thinking is counted inside the output."
+)
+
+_USAGE: Final = b'"usage"'
+_MAX_PENDING: Final = 50_000
+_MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
+_CLOUDS: Final = {"msg_bdrk_": "aws", "msg_vrtx_": "google"}
+_NO_GEO: Final = (None, "not_available")
+_BESIDE: Final = ("compaction", "advisor_message")
+"""Iterations whose tokens the figures of the message itself never hold."""
+
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class _Message(msgspec.Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    stop_reason: str | None = None
+    usage: MessageUsage | None = None
+
+
+class _Line(msgspec.Struct, gc=False, rename="camel"):
+    message: _Message | None = None
+    timestamp: _Moment | None = None
+    is_sidechain: bool = False
+    session_id: str | None = None
+    request_id: str | None = None
+    uuid: str | None = None
+    cwd: str | None = None
+    git_branch: str | None = None
+    agent_id: str | None = None
+    cost_usd: Decimal | None = msgspec.field(default=None, name="costUSD")
+    data: _Progress | None = None
+
+
+class _Progress(msgspec.Struct, gc=False, rename="camel"):
+    message: _Line | None = None
+    agent_id: str | None = None
+
+
+class _Telling(msgspec.Struct, gc=False):
+    """The best line so far that tells of a message."""
+
+    line: _Line
+    message: _Message
+    usage: MessageUsage
+    moment: datetime
+    final: int
+    raw: bytes
+    number: int
+    offset: int
+    first: datetime
+    lines: int = 1
+
+    def yields_to(self, final: int, output: int, moment: datetime, raw: bytes) -> bool:
+        """Return whether a line of this standing is better."""
+        if final != self.final:
+            return final > self.final
+        if output != (held := self.usage.output_tokens or 0):
+            return output > held
+        if moment != self.moment:
+            return moment > self.moment
+        return digest_of(_payload(raw)) > digest_of(_payload(self.raw))
+
+
+_decode: Final = msgspec.json.Decoder(_Line).decode
+
+
+def recognises(file: SourceFile) -> bool:
+    """Return whether the first lines look like those of a session."""
+    if not file.name.endswith(".jsonl"):
+        return False
+    head = file.head
+    if b'"sessionId"' in head:
+        return any(key in head for key in (b'"parentUuid"', b'"requestId"', b'"uuid"'))
+    return b'"leafUuid"' in head or (b'"messageId"' in head and b'"snapshot"' in head)
+
+
+def read(file: SourceFile) -> Iterator[Record | Problem]:
+    """Yield one record for each message and for each further call inside it.
+
+    Raises:
+        UnreadableFile: when the file is damaged.
+    """
+    told: dict[str, _Telling] = {}
+    held_bytes = 0
+    for first, offset, lines in file.blocks():
+        for number, raw in enumerate(lines, first):
+            try:
+                if _USAGE in raw:
+                    held_bytes += _hear(told, _line(raw), raw, number, offset)
+                else:
+                    _check_whole(raw)
+            except QuarantineError as error:
+                yield error.problem(number)
+            offset += len(raw)  # noqa: PLW2901 - it runs along with the lines
+        if len(told) > _MAX_PENDING or held_bytes > _MAX_PENDING_BYTES:
+            yield from _records(told)
+            told, held_bytes = {}, 0
+    yield from _records(told)
+
+
+def _payload(raw: bytes) -> bytes:
+    """Return a line without its end, which the last line of a file may lack."""
+    return raw.rstrip(b"\r\n")
+
+
+def _check_whole(raw: bytes) -> None:
+    payload = raw.strip()
+    if payload and not (payload.startswith(b"{") and payload.endswith(b"}")):
+        raise QuarantineError("not a JSON object", CUT_SHORT)
+
+
+def _line(raw: bytes) -> _Line:
+    """Return a line; where it is not as expected, an empty one unless it tells of a usage."""
+    try:
+        return _decode(raw)
+    except (ValueError, RecursionError):
+        value = fields(decode(raw))
+    inner = fields(fields(value.get("data")).get("message"))
+    if not any(fields(outer.get("message")).get("usage") for outer in (value, inner)):
+        return _Line()
+    try:
+        return _decode(without_lone_surrogates(raw))
+    except (ValueError, RecursionError) as error:
+        raise QuarantineError(f"the usage of a message is broken: {error}") from error
+
+
+def _hear(told: dict[str, _Telling], line: _Line, raw: bytes, number: int, offset: int) -> int:
+    """Keep a line where it is the best of its message; return how many more bytes are held."""
+    message = line.message
+    if message is None or message.usage is None:
+        inner = _unwrapped(line)
+        return _hear(told, inner, raw, number, offset) if inner else 0
+    usage, moment = message.usage, line.timestamp
+    key = message.id or line.request_id or line.uuid
+    if moment is None or not key:
+        raise QuarantineError(f"a usage without {'an id' if moment else 'a timestamp'}")
+    final = (0 if line.is_sidechain else 2) + (1 if message.stop_reason else 0)
+    telling = told.get(key)
+    if telling is None:
+        told[key] = _Telling(line, message, usage, moment, final, raw, number, offset, moment)
+        return len(raw)
+    telling.lines += 1
+    telling.first = min(telling.first, moment)
+    if not telling.yields_to(final, usage.output_tokens or 0, moment, raw):
+        return 0
+    grown = len(raw) - len(telling.raw)
+    telling.line, telling.message, telling.usage, telling.moment = line, message, usage, moment
+    telling.final, telling.raw, telling.number, telling.offset = final, raw, number, offset
+    return grown
+
+
+def _unwrapped(line: _Line) -> _Line | None:
+    """Return the line of an agent that a progress line wraps, with the session it belongs to."""
+    inner = line.data and line.data.message
+    if not line.data or not inner or not inner.message or not inner.message.usage:
+        return None
+    inner.is_sidechain = True
+    inner.timestamp = inner.timestamp or line.timestamp
+    inner.session_id = inner.session_id or line.session_id
+    inner.agent_id = inner.agent_id or line.data.agent_id
+    inner.cwd = inner.cwd or line.cwd
+    inner.git_branch = inner.git_branch or line.git_branch
+    return inner
+
+
+def _records(told: dict[str, _Telling]) -> Iterator[Record | Problem]:
+    for telling in told.values():
+        try:
+            record = _record(telling)
+            yield record
+            if telling.usage.iterations:
+                yield from _further_calls(telling, record)
+        except QuarantineError as error:
+            yield error.problem(telling.number)
+
+
+def _record(telling: _Telling) -> Record:
+    line, message, usage = telling.line, telling.message, telling.usage
+    message_id = message.id or ""
+    upstream = message_id.startswith("msg_")
+    client_key = message_id or line.request_id or line.uuid or ""
+    payload = _payload(telling.raw)
+    writes_5m, writes_1h, writes_other = cache_writes(usage)
+    return Record(
+        identity=identity.upstream("anthropic", message_id)
+        if upstream
+        else identity.client(NAME, client_key),
+        evidence="client",
+        origin=_origin(
+            _CLOUDS.get(message_id[:9], "anthropic"),
+            message.model or "",
+            line.cwd or "",
+            line.git_branch or "",
+            line.agent_id or ("sidechain" if line.is_sidechain else ""),
+        ),
+        started_at_us=microseconds(telling.first),
+        seen_at_us=microseconds(telling.moment),
+        usage="missing" if usage.input_tokens is usage.output_tokens is None else "final",
+        final=telling.final,
+        service_tier=usage.service_tier or "",
+        speed=usage.speed or "",
+        geo="" if usage.inference_geo in _NO_GEO else usage.inference_geo,
+        input_tokens=usage.input_tokens,
+        cache_read_tokens=usage.cache_read_input_tokens,
+        cache_write_5m_tokens=writes_5m,
+        cache_write_1h_tokens=writes_1h,
+        cache_write_tokens=writes_other,
+        output_tokens=usage.output_tokens,
+        reasoning_tokens=thinking(usage),
+        web_searches=usage.server_tool_use.web_search_requests if usage.server_tool_use else None,
+        reported_cost_usd=usd(line.cost_usd, "costUSD"),
+        upstream_id=message_id if upstream else "",
+        session_id=line.session_id or "",
+        line=telling.number,
+        offset=telling.offset,
+        length=len(payload),
+        digest=digest_of(payload),
+        lines=telling.lines,
+    )
+
+
+def _further_calls(telling: _Telling, record: Record) -> Iterator[Record]:
+    """Yield the calls inside a message that its own figures do not hold.
+
+    A fallback's tokens are taken for held unless the plain iterations alone make up the figures.
+    """
+    iterations = telling.usage.iterations or []
+    plain = [each.sums() for each in iterations if each.type == "message"]
+    complete = tuple(map(sum, zip(*plain, strict=True))) == telling.usage.sums()
+    for index, each in enumerate(iterations):
+        if each.type in _BESIDE or (each.type == "fallback_message" and complete):
+            writes_5m, writes_1h, writes_other = cache_writes(each)
+            yield msgspec.structs.replace(
+                record,
+                identity=f"{record.identity}#{each.type}:{index}",
+                origin=msgspec.structs.replace(
+                    record.origin, model=each.model or record.origin.model
+                ),
+                input_tokens=each.input_tokens,
+                cache_read_tokens=each.cache_read_input_tokens,
+                cache_write_5m_tokens=writes_5m,
+                cache_write_1h_tokens=writes_1h,
+                cache_write_tokens=writes_other,
+                output_tokens=each.output_tokens,
+                usage="final",
+                reasoning_tokens=None,
+                web_searches=None,
+                reported_cost_usd=None,
+                lines=1,
+            )
+
+
+@lru_cache(maxsize=4096)
+def _origin(provider: str, model: str, cwd: str, branch: str, agent: str) -> Origin:
+    """Return the origin; equal ones are the same object, for they are met over and over."""
+    return Origin(
+        source=NAME,
+        provider=provider,
+        model=model,
+        project=PureWindowsPath(cwd).name,
+        service="claude-code",
+        labels=label_text({"cwd": cwd, "branch": branch, "agent": agent}),
+    )

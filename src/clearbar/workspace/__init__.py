@@ -1,0 +1,12 @@
+"""A workspace: one declared file and one ledger. Each stage adds its methods to the one before."""
+
+from __future__ import annotations
+
+from clearbar.workspace.gating import Gating
+
+
+class Workspace(Gating):
+    """An open workspace with all its stages. Use as a context manager, or call `close`."""
+
+
+__all__ = ["Workspace"]

@@ -1,0 +1,101 @@
+"""Stage 2 of a workspace: own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from clearbar.core.errors import Problem, UnknownName, nearest
+from clearbar.core.period import ALL, Period, last_days
+from clearbar.workspace.opened import DECLARED
+from clearbar.workspace.spending import Spending
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from clearbar.own.card import Scorecard
+    from clearbar.own.outcomes import Appended
+    from clearbar.own.workflow import Workflow
+
+
+class Owning(Spending):
+    """Who owns what, and what it produced."""
+
+    def workflow(self, name: str) -> Workflow:
+        """Return a declared workflow.
+
+        Raises:
+            UnknownName: when none has this name.
+        """
+        names = {workflow.name: workflow for workflow in self.declared.workflows}
+        if name not in names:
+            close = nearest(name, names)
+            raise UnknownName(f'no workflow is called "{name}".{close}', "see clearbar.toml")
+        return names[name]
+
+    def add_outcomes(self, path: Path) -> tuple[Appended, list[Problem]]:
+        """Read a file of outcomes."""
+        from clearbar.own.outcome_file import read_outcomes
+        from clearbar.own.outcomes import append
+
+        read = list(read_outcomes(path))
+        bad = [item for item in read if isinstance(item, Problem)]
+        good = [item for item in read if not isinstance(item, Problem)]
+        return append(self.store, good, self._clock()), bad
+
+    def outcome(self, workflow: str, task_id: str, score: float, **said: Any) -> bool:
+        """Record one outcome; return whether it is new."""
+        from clearbar.own.outcome import Outcome
+        from clearbar.own.outcomes import append
+
+        self.workflow(workflow)
+        scored_at = said.pop("scored_at", None) or self._clock()
+        made = Outcome(workflow, task_id, score, scored_at=scored_at, **said)
+        return append(self.store, [made], self._clock()).new == 1
+
+    def add_declared_outcomes(self) -> int:
+        """Read `outcomes/` and the files that metrics name; return how many outcomes are new."""
+        named = {each.metric.source for each in self.declared.workflows if each.metric}
+        found = (path for text in {"outcomes/*", *named} for path in self.folder.glob(text))
+        paths = sorted({path for path in found if path.is_file()})
+        return sum(self.add_outcomes(path)[0].new for path in paths)
+
+    def propose_workflows(self) -> int:
+        """Append workflows for unattributed spend to clearbar.toml; return how many."""
+        from clearbar.own.proposal import propose
+
+        proposed = propose(self.explain(ALL))
+        with (self.folder / DECLARED).open("a", encoding="utf-8") as file:
+            file.write(proposed)
+        self.__dict__.pop("declared", None)
+        self._forget()
+        return len(self.declared.workflows)
+
+    @property
+    def period(self) -> Period:
+        """The days before `as_of` on which verdicts rest."""
+        return last_days(self.declared.policy.window_days, self.as_of)
+
+    def follow_the_ledger(self) -> date | None:
+        """Judge as of the day after the newest charge, if the days before `as_of` hold none.
+
+        Return that day, or None where nothing had to change or the day was given.
+        """
+        newest = max(self._reading.by_day(ALL), default=None)
+        if self._as_of or self.declared.as_of or newest is None or newest >= self.period.start:
+            return None
+        self._as_of = newest + timedelta(days=1)
+        return self._as_of
+
+    def scorecard(self, period: Period | None = None) -> Scorecard:
+        """Return the scorecard of a period; None is the one that verdicts rest on."""
+        from clearbar.gate.docket_entries import last_defences
+        from clearbar.gate.gather import budget_month
+        from clearbar.own.scored_spend import Question
+
+        chosen = period or self.period
+        month = budget_month(self.as_of)
+        question = Question(chosen, self.as_of, month, self.declared.policy.interval_level)
+        defences = last_defences(self.store, self.as_of)
+        return self._scored.scorecard(question, defences, self.quarantined_records)

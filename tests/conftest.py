@@ -1,0 +1,18 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real data, which is not part of the project; skip without it."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("CLEARBAR_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"real data is not at {folder}; set CLEARBAR_DATA to where it is")
+    return folder

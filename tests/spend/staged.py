@@ -1,0 +1,75 @@
+"""Charges as the ledger stages them for pricing, and what pricing says of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clearbar.spend.charge import METERS
+from clearbar.spend.engine import connect
+from clearbar.spend.price_rows import insert
+from clearbar.spend.pricing import price
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from clearbar.spend.prices import PriceBook
+
+STAGED = {
+    "row_id": "BIGINT",
+    **dict.fromkeys(("price_model", "provider", "model"), "VARCHAR"),
+    "started_at": "TIMESTAMP",
+    **dict.fromkeys(("service_tier", "speed", "geo", "grain", "status", "usage"), "VARCHAR"),
+    "calls": "BIGINT",
+    **dict.fromkeys((*METERS, "reasoning_tokens"), "BIGINT"),
+    "reported_cost_usd": "DECIMAL(38,24)",
+    "reported_basis": "VARCHAR",
+}
+USUAL: dict[str, Any] = {
+    **dict.fromkeys(STAGED),
+    "provider": "openai",
+    "model": "gpt-4o",
+    "price_model": "openai/gpt-4o",
+    "started_at": datetime(2026, 9, 1),  # noqa: DTZ001 - the ledger's timestamps are UTC without a zone
+    **dict.fromkeys(("service_tier", "speed", "geo"), ""),
+    "grain": "call",
+    "status": "ok",
+    "usage": "final",
+    "calls": 1,
+    "reported_basis": "estimated",
+}
+
+
+class Priced(NamedTuple):
+    cost_usd: Decimal | None
+    basis: str
+    price_id: str | None
+    price_version: str | None
+
+
+def charge(price_model: str | None = "openai/gpt-4o", /, **fields: Any) -> dict[str, Any]:
+    provider, _, model = (price_model or "/").partition("/")
+    named = {"provider": provider, "model": model, "price_model": price_model}
+    return {**USUAL, **named, **fields}
+
+
+def at(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=None)
+
+
+def price_all(book: PriceBook, charges: Sequence[dict[str, Any]]) -> list[Priced]:
+    rows = [tuple({**each, "row_id": row}.values()) for row, each in enumerate(charges)]
+    with connect() as connection:
+        insert(connection, "staged", dict(zip(USUAL, STAGED.values(), strict=True)), rows)
+        price(connection, book, "staged")
+        query = "SELECT * EXCLUDE row_id FROM staged_priced ORDER BY row_id"
+        found = [Priced(*row) for row in connection.execute(query).fetchall()]
+    assert len(found) == len(charges)
+    return found
+
+
+def price_one(
+    book: PriceBook, price_model: str | None = "openai/gpt-4o", /, **fields: Any
+) -> Priced:
+    return price_all(book, [charge(price_model, **fields)])[0]
