@@ -112,7 +112,13 @@ def json_fields() -> str:
     for title, text, docs in answers:
         rows = [(f"`{path}`", meaning) for path, meaning in docs.items()]
         parts += [f"## {title}", text, _table(("field", "meaning"), rows)]
-    return _page("JSON", *parts, "## report --json", _WORDS["json_report"])
+    small = [
+        (f"`{command} --json`", ", ".join(f"`{name}`" for name in names))
+        for command, names in _TOLD["small_answers"].items()
+    ]
+    parts += ["## report --json", _WORDS["json_report"]]
+    parts += ["## Small answers", _table(("command", "fields"), small)]
+    return _page("JSON", *parts)
 
 
 def errors_and_exit_codes() -> str:

@@ -2,7 +2,7 @@
 
 <!-- run -->              before a `sh` block: it is run as it stands, and must succeed
 <!-- output of: CMD -->   before a `console` block: CMD is run, and the block becomes what it shows
-<!-- add to: FILE -->     before a block of any kind: its text is appended to FILE
+<!-- add to: FILE -->     before a block of any kind: its text goes to the end of FILE
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _BLOCK: Final = re.compile(
 )
 _END: Final = "\x1e"
 _BASH: Final = "/bin/bash"
+_KEPT: Final = ("COV", "PYTHONPATH")
+"""What the steps see of our environment: how coverage is measured, and where the program is."""
 _PLACE: Final = "/home/you"
 """What stands in the pages for the folder in which they are run."""
 
@@ -49,7 +51,8 @@ class Step:
             case "output of":
                 return self.what
             case "add to":
-                return f"cat >>'{self.what}' <<'{_END}'\n\n{self.body}{_END}"
+                folder = Path(self.what).parent
+                return f"mkdir -p '{folder}'; cat >>'{self.what}' <<'{_END}'\n{self.body}{_END}"
 
 
 def steps_of(page: str) -> list[Step]:
@@ -109,7 +112,7 @@ def _tidy(text: str, folder: Path) -> str:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    kept = {name: text for name, text in os.environ.items() if name.startswith("COV")}
+    kept = {name: text for name, text in os.environ.items() if name.startswith(_KEPT)}
     programs = (str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")
     return kept | {
         "PATH": ":".join(programs),

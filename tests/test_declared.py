@@ -42,7 +42,7 @@ data_class = "restricted"
 next_step = "Trial a small model on the ten commonest questions"
 kill = ["usd_per_good > 0.30 for 28d", "return_usd < 0 for 60d"]
 review = "6w"
-started = 2026-08-01
+# agreed in August
 match = [
   { service = "support-*" },
   { project = ["helpdesk", "tickets"], "label.channel" = "email" },
@@ -140,7 +140,6 @@ def test_a_workflow_says_all_that_is_declared_of_it() -> None:
         next_step="Trial a small model on the ten commonest questions",
         kill_rules=("usd_per_good > 0.30 for 28d", "return_usd < 0 for 60d"),
         review_days=42,
-        started=date(2026, 8, 1),
         match_rules=(
             MatchRule((("service", ("support-*",)),), 20),
             MatchRule((("project", ("helpdesk", "tickets")), ("label.channel", ("email",))), 21),

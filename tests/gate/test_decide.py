@@ -136,3 +136,29 @@ def test_a_check_lists_what_is_undeclared_before_what_changes() -> None:
     lacking = scorecard(card(replace(WORKFLOW, owner=None)))
     found = check(lacking, verdicts(lacking, POLICY, NOTHING_RECORDED), {})
     assert ["declares no owner" in problem.what for problem in found] == [True, False]
+
+
+def test_a_change_that_a_person_decided_names_them() -> None:
+    override = overridden("kill")
+    state = DocketState(overrides={WORKFLOW.name: override})
+    [problem] = changes(verdicts(scorecard(card()), POLICY, state), {})
+    assert "Head of Support decided so until 2026-11-11, against: " in problem.what
+
+
+def standing(rules: tuple[str, ...], lapses_on: date) -> date:
+    record = replace(recorded("fund"), rules=rules, lapses_on=lapses_on)
+    state = DocketState(verdicts={WORKFLOW.name: record})
+    [found] = verdicts(scorecard(card()), POLICY, state)
+    return found.lapses_on
+
+
+def test_a_verdict_that_stands_lapses_when_its_record_says() -> None:
+    assert standing(("earns_its_tier",), date(2026, 11, 10)) == date(2026, 11, 10)
+
+
+def test_a_verdict_on_other_grounds_lapses_anew() -> None:
+    assert standing(("any",), date(2026, 11, 10)) == date(2026, 12, 1)
+
+
+def test_a_verdict_that_lapses_today_is_made_anew() -> None:
+    assert standing(("earns_its_tier",), AS_OF) == date(2026, 12, 1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.gate.made import NOW
 
-from clearbar.core.errors import ClearbarError
+from clearbar.core.errors import ClearbarError, LedgerError
 from clearbar.core.store import Store
 from clearbar.gate.docket import (
     GENESIS,
@@ -106,12 +106,12 @@ def test_a_time_without_a_zone_is_refused(store: Store) -> None:
 
 
 def test_the_file_refuses_an_edit(chain: Store) -> None:
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with pytest.raises(LedgerError, match="append-only"):
         chain.rows("UPDATE docket SET body = '{}' WHERE entry = 2")
 
 
 def test_the_file_refuses_a_removal(chain: Store) -> None:
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with pytest.raises(LedgerError, match="append-only"):
         chain.rows("DELETE FROM docket WHERE entry = 2")
 
 
@@ -138,10 +138,15 @@ def test_an_edited_entry_with_a_new_hash_breaks_the_next_one(chain: Store, path:
     assert [problem.line for problem in verify(chain)] == [4]
 
 
+def test_an_edited_entry_is_named_by_its_number(chain: Store, path: Path) -> None:
+    behind_the_triggers(path, "UPDATE docket SET at = '2020-01-01T00:00:00+00:00' WHERE entry = 2")
+    assert verify(chain)[0].what.startswith("entry 2 of the docket ")
+
+
 def test_a_removed_entry_is_found(chain: Store, path: Path) -> None:
     behind_the_triggers(path, "DELETE FROM docket WHERE entry IN (2, 3)")
     [problem] = verify(chain)
-    assert problem.what == "entries are missing between 1 and 4"
+    assert problem.what == "entries of the docket are missing between 1 and 4"
 
 
 def test_a_removed_first_entry_is_found(chain: Store, path: Path) -> None:

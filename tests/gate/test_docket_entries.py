@@ -268,3 +268,8 @@ def test_since_is_never_after_the_last_record(decisions: list[Decision]) -> None
 def test_a_day_is_one_of_utc(store: Store) -> None:
     west = datetime.fromisoformat("2026-11-01T22:00:00-05:00")
     assert overridden(store, now=west).on == AS_OF + DAY
+
+
+def test_a_verdict_recorded_later_was_not_known_on_an_earlier_day(store: Store) -> None:
+    record_verdicts(store, [verdict()], NOW)
+    assert docket_state(store, AS_OF - DAY).verdicts == {}

@@ -162,3 +162,10 @@ def test_a_launch_is_no_growth() -> None:
 @pytest.mark.parametrize("before", [(), days(30, last_days(30, AS_OF).start, good=0.0)])
 def test_there_is_no_growth_from_nothing(before: tuple[DayFacts, ...]) -> None:
     assert facts_of(card(previous_days=before), POLICY, AS_OF).growth is None
+
+
+def test_a_workflow_that_spends_no_more_is_not_unmeasured() -> None:
+    ended = card(days=days(30, cost_usd=Decimal(0), calls=0, outcomes=0))
+    facts = facts_of(ended, POLICY, AS_OF)
+    assert facts.spending
+    assert facts.outcomes_in_window is None

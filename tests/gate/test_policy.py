@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -23,6 +24,7 @@ from clearbar.gate.gather import month_spend
 from clearbar.gate.policy import RULES, decide, policy_table
 from clearbar.gate.policy_settings import Policy
 from clearbar.gate.verdict import SEVERITY
+from clearbar.own.workflow import Bar
 
 if TYPE_CHECKING:
     from clearbar.own.workflow import Stakes
@@ -240,6 +242,22 @@ def test_a_failing_tool_without_an_interval_is_named_with_its_score() -> None:
     assert "rule scores 0.500 on 4 cases" in fact_of(changed({"tool_in_use": bare}))
 
 
+def test_outcomes_surely_below_an_absolute_bar_are_below_bar_before_any_trial() -> None:
+    bar = {"bar": Bar(at_least=0.9, text="resolved >= 0.9")}
+    low = changed({"workflow": bar, "mean_score": estimate(0.8, 0.75, 0.85)})
+    assert fact_of(low) == (
+        "outcomes score 0.800 (95% interval 0.750 to 0.850), below the bar of 0.9; "
+        "no other tool is certified"
+    )
+
+
+@pytest.mark.parametrize("high", [0.9, 0.95, None])
+def test_outcomes_that_may_clear_the_bar_are_not_below_it(high: float | None) -> None:
+    bar = {"bar": Bar(at_least=0.9, text="resolved >= 0.9")}
+    near = changed({"workflow": bar, "mean_score": estimate(0.8, 0.7, high)})
+    assert decide(near).decision == "fund"
+
+
 def test_a_failing_tool_with_a_certified_one_ready_is_not_below_bar() -> None:
     facts = changed(CASES["below_bar"], {"certified": (replace(SMALL, since=AS_OF),)})
     assert rules_of(facts) == ["earns_its_tier"]
@@ -289,6 +307,14 @@ def test_the_growth_of_tokens_is_stated_with_its_power() -> None:
     assert fact_of(changed(CASES["tokens_up_outcomes_flat"])) == (
         "tokens grew +80% (at least +62%), good outcomes +1% (at most +7%), each bound with an "
         "error rate of 5%; outcomes that grew by 6% would have been seen with power 0.8"
+    )
+
+
+def test_where_no_outcome_is_good_any_more_no_power_is_stated() -> None:
+    ended = replace(GROWN, good=estimate(-1.0, -1.0, -0.8), detectable_good=math.inf)
+    assert fact_of(changed({"growth": ended})) == (
+        "tokens grew +80% (at least +62%), good outcomes -100% (at most -80%), each bound with an "
+        "error rate of 5%"
     )
 
 
@@ -372,3 +398,8 @@ def test_the_docs_table_names_only_keys_that_the_policy_has() -> None:
     keys = {field.removesuffix("_days") for field in Policy.__dataclass_fields__}
     for _, _, sentence in policy_table():
         assert set(sentence.split("`")[1::2]) <= keys
+
+
+def test_a_defence_holds_for_a_day_at_least() -> None:
+    policy = Policy(review_days=1, stakes_review={"high": 0.1, "normal": 0.1, "low": 0.1})
+    assert changed({"policy": policy}).review_days == 1

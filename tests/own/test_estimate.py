@@ -101,6 +101,10 @@ def test_without_a_good_outcome_there_is_no_cost_per_good_outcome() -> None:
     assert ratio([1.0] * 6, [0.0] * 6, 0.95) is None
 
 
+def test_next_to_nothing_good_has_no_cost_per_good_outcome() -> None:
+    assert ratio([1.0] * 30, [1e-310] * 30, 0.95) is None
+
+
 def test_a_ratio_over_few_days_has_no_bounds() -> None:
     assert ratio([1.0, 2.0], [1.0, 1.0], 0.95) == Estimate(1.5, None, None, 0.95, 2)
 
@@ -152,6 +156,27 @@ def test_a_higher_level_never_narrows_a_total(values: list[float], level: float)
 
 def test_a_mean_score_without_an_outcome_is_not_known() -> None:
     assert mean_score([0.0] * 9, [0] * 9, 0.95) is None
+
+
+def test_equal_scores_do_not_scatter_although_their_sums_are_rounded() -> None:
+    outcomes = [3, 7, 31, 12, 23, 9, 17]
+    estimate = mean_score([round(0.9 * n, 10) for n in outcomes], outcomes, 0.95)
+    exact = beta_quantile(0.025, 91.8, 11.2), beta_quantile(0.975, 92.8, 10.2)
+    assert estimate is not None
+    assert (estimate.low, estimate.high) == pytest.approx(exact)
+
+
+def test_scores_that_hardly_scatter_are_known_to_many_digits() -> None:
+    estimate = mean_score([0.9 + day * 1e-8 for day in range(10)], [1] * 10, 0.95)
+    assert estimate is not None
+    assert estimate.low == pytest.approx(0.9, abs=1e-4)
+
+
+def test_a_score_next_to_zero_is_bounded_like_zero() -> None:
+    estimate, zero = (mean_score([score] * 30, [1] * 30, 0.95) for score in (1e-310, 0.0))
+    assert estimate is not None
+    assert zero is not None
+    assert estimate.high == pytest.approx(zero.high)
 
 
 def test_a_mean_score_over_few_days_has_no_bounds() -> None:
@@ -226,9 +251,21 @@ def test_growth_over_few_days_has_no_bounds() -> None:
     assert (estimate.low, estimate.high, estimate.n) == (None, None, 1)
 
 
-def test_the_end_of_a_workflow_is_a_growth_of_minus_one_without_bounds() -> None:
-    estimate = growth(noisy(30), [0.0] * 30, 0.95)
+def test_where_nothing_is_left_the_bound_is_that_of_the_days_which_had_something() -> None:
+    estimate = growth([1.0] * 10 + [0.0] * 10, [0.0] * 20, 0.9)
     assert estimate is not None
+    assert (estimate.value, estimate.low, estimate.n) == (-1, -1, 10)
+
+
+def test_ten_days_and_then_none_rule_out_that_as_many_as_before_still_come() -> None:
+    scattered = [1.0, 0.0] * 10
+    estimate = growth(scattered, [0.0] * 20, 0.9)
+    assert estimate is not None
+    assert estimate.high == pytest.approx(0.05 ** (-1 / 10) - 2)
+
+
+def test_nothing_after_a_few_days_proves_nothing() -> None:
+    estimate = growth([1.0] * 4 + [0.0] * 26, [0.0] * 30, 0.95)
     assert estimate == Estimate(-1, None, None, 0.95, 0)
 
 

@@ -1,5 +1,6 @@
 import gzip
 import random
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -14,7 +15,7 @@ from clearbar.core.period import ALL, Period
 from clearbar.core.store import Store
 from clearbar.own.outcome import DailyOutcomes, Outcome
 from clearbar.own.outcome_file import read_outcomes
-from clearbar.own.outcomes import append, daily
+from clearbar.own.outcomes import append, daily, verify
 
 NOON = datetime(2026, 9, 14, 12, tzinfo=UTC)
 HEADER = "workflow,task_id,score,scored_at,said_by,worth_usd\n"
@@ -265,3 +266,20 @@ def test_neither_order_nor_repetition_changes_the_sums(
     assert daily(once, ALL) == daily(again, ALL)
     once.close()
     again.close()
+
+
+def test_what_belongs_to_no_workflow_has_no_outcomes() -> None:
+    with pytest.raises(ClearbarError, match="is no workflow"):
+        Outcome("(unattributed)", "T-1", 1.0, datetime(2026, 9, 1, tzinfo=UTC), "crm")
+
+
+def test_an_edited_outcome_is_found(store: Store, tmp_path: Path) -> None:
+    said = [scored(f"T-{number}", 0.5, worth="1.50") for number in range(2)]
+    append(store, said, NOON)
+    assert verify(store) == []
+    connection = sqlite3.connect(tmp_path / "facts.sqlite")
+    connection.execute("DROP TRIGGER outcome_is_never_edited")
+    connection.execute("UPDATE outcome SET score = 1 WHERE task_id = 'T-1'")
+    connection.commit()
+    connection.close()
+    assert len(verify(store)) == 1

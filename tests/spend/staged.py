@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clearbar.spend.charge import METERS
 from clearbar.spend.engine import connect
+from clearbar.spend.price_rate import Kind
 from clearbar.spend.price_rows import insert
 from clearbar.spend.pricing import price
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 STAGED = {
     "row_id": "BIGINT",
+    "origin_id": "BIGINT",
     **dict.fromkeys(("price_model", "provider", "model"), "VARCHAR"),
     "started_at": "TIMESTAMP",
     **dict.fromkeys(("service_tier", "speed", "geo", "grain", "status", "usage"), "VARCHAR"),
@@ -58,11 +60,16 @@ def at(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=None)
 
 
-def price_all(book: PriceBook, charges: Sequence[dict[str, Any]]) -> list[Priced]:
-    rows = [tuple({**each, "row_id": row}.values()) for row, each in enumerate(charges)]
+def price_all(book: PriceBook, charges: Sequence[dict[str, Any]], *keys: str) -> list[Priced]:
+    kinds: dict[tuple[str | None, ...], int] = {}
+    rows = []
+    for row, each in enumerate(charges):
+        kind = tuple(each[field] for field in Kind._fields)
+        numbers = {"row_id": row, "origin_id": kinds.setdefault(kind, len(kinds))}
+        rows.append(tuple({**each, **numbers}.values()))
     with connect() as connection:
         insert(connection, "staged", dict(zip(USUAL, STAGED.values(), strict=True)), rows)
-        price(connection, book, "staged")
+        price(connection, book, "staged", *([keys] if keys else []))
         query = "SELECT * EXCLUDE row_id FROM staged_priced ORDER BY row_id"
         found = [Priced(*row) for row in connection.execute(query).fetchall()]
     assert len(found) == len(charges)

@@ -89,7 +89,8 @@ class Lives:
         for process in running:
             process.join(self._rng.uniform(0, 0.8 * self._seconds))
             process.kill()
-        return any([self._buried(process, workspace) for process in running])
+        died = [self._buried(process, workspace) for process in running]
+        return any(died)
 
     def _buried(self, process: ForkServerProcess, workspace: Path) -> bool:
         process.join()

@@ -282,3 +282,25 @@ def test_the_largest_record_is_priced_exactly(book: PriceBook) -> None:
 
 def test_nothing_staged_gives_nothing(book: PriceBook) -> None:
     assert price_all(book, []) == []
+
+
+def test_prices_with_many_places_and_with_few_are_exact_side_by_side(book: PriceBook) -> None:
+    fine, plain = price_all(
+        book,
+        [
+            charge("huggingface_together/Qwen/Qwen3-VL-8B-Instruct", input_tokens=3),
+            charge(input_tokens=3),
+        ],
+    )
+    assert fine.cost_usd == Decimal("0.00000054000000000000006")
+    assert plain.cost_usd == Decimal("0.0000075")
+
+
+def test_an_origin_has_the_price_of_each_context_it_used(book: PriceBook) -> None:
+    asked = [
+        charge("anthropic/claude-sonnet-4-5", input_tokens=1_000_000, service_tier=tier)
+        for tier in ("", "batch", "scale")
+    ]
+    found = price_all(book, asked)
+    assert [each.cost_usd for each in found] == [Decimal(6), Decimal(3), None]
+    assert price_all(book, asked, "origin_id") == found

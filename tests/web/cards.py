@@ -78,7 +78,6 @@ def workflow_of(story: Story) -> Workflow:
         data_class="restricted" if story.rule == "restricted_data" else "internal",
         next_step=story.step,
         kill_rules=("usd_per_good > 1.50 for 28d",) if story.rule == "kill_rule" else (),
-        started=date(2026, 8, 1),
     )
 
 

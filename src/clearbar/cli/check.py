@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 )
 @workspace_options
 def command(workspace: Workspace, head: str | None, *, as_json: bool) -> None:
-    r"""Verify the ledger's files, the docket's chain and clearbar.toml. Exit 1 if any is not sound.
+    """Verify the ledger's files, the docket's chain and clearbar.toml. Exit 1 if any is not sound.
 
     \b
     Examples:
@@ -29,12 +29,21 @@ def command(workspace: Workspace, head: str | None, *, as_json: bool) -> None:
     problems = workspace.check(head)
     if as_json:
         listed = [{"what": problem.what, "hint": problem.hint} for problem in problems]
-        print_json(
-            {"sound": not problems, "problems": listed, "docket_head": workspace.docket_head}
-        )
+        head_now = _head(workspace)
+        print_json({"sound": not problems, "problems": listed, "docket_head": head_now})
     else:
         for problem in problems:
             click.echo(f"{problem.what}\n  {problem.hint}")
         if not problems:
             click.echo(f"sound; the docket ends at {workspace.docket_head}")
     sys.exit(1 if problems else 0)
+
+
+def _head(workspace: Workspace) -> str | None:
+    """Return the end of the docket; None where it cannot be read, which is among the problems."""
+    from clearbar.core.errors import LedgerError
+
+    try:
+        return workspace.docket_head
+    except LedgerError:
+        return None

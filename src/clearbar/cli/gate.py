@@ -14,6 +14,7 @@ from clearbar.cli.options import (
     print_json,
     workspace_options,
 )
+from clearbar.cli.outcomes import read_declared_outcomes
 
 if TYPE_CHECKING:
     from datetime import date
@@ -35,7 +36,7 @@ def command() -> None:
 @click.option("--check", is_flag=True, help="For CI: exit 1 if something has to change.")
 @workspace_options
 def show(workspace: Workspace, *, check: bool, as_json: bool) -> None:
-    r"""Show a verdict on every workflow, dearest first, and record what is new.
+    """Show a verdict on every workflow, dearest first, and record what is new.
 
     With --check nothing is recorded. It fails when a spending workflow has no owner or metric, or
     when a verdict would change.
@@ -46,6 +47,7 @@ def show(workspace: Workspace, *, check: bool, as_json: bool) -> None:
       clearbar gate --check
       clearbar gate --json
     """
+    read_declared_outcomes(workspace)
     if check:
         _check(workspace, as_json=as_json)
         return
@@ -60,7 +62,10 @@ def show(workspace: Workspace, *, check: bool, as_json: bool) -> None:
 
     policy = workspace.declared.policy
     gate_view.print_verdicts(console(), verdicts, workspace.scorecard(), policy.mode)
-    click.echo(f"{len(news)} new in the docket, which ends at {workspace.docket_head}")
+    if workspace.is_as_of_another_day:
+        click.echo(f"judged as of {workspace.as_of}: nothing is recorded")
+    else:
+        click.echo(f"{len(news)} new in the docket, which ends at {workspace.docket_head}")
 
 
 @command.command("defend")
@@ -74,7 +79,7 @@ def show(workspace: Workspace, *, check: bool, as_json: bool) -> None:
 def defend(
     workspace: Workspace, workflow: str, by: str, why: str, days: int | None, *, as_json: bool
 ) -> None:
-    r"""Stand up for a WORKFLOW. A defence expires.
+    """Stand up for a WORKFLOW. A defence expires.
 
     \b
     Example:
@@ -117,7 +122,7 @@ def override(
     *,
     as_json: bool,
 ) -> None:
-    r"""Decide on a WORKFLOW against the table, for a time. The reasons stay visible.
+    """Decide on a WORKFLOW against the table, for a time. The reasons stay visible.
 
     \b
     Example:
@@ -141,7 +146,7 @@ def override(
 @_WORKFLOW
 @workspace_options
 def history(workspace: Workspace, workflow: str, *, as_json: bool) -> None:
-    r"""Show all that was ever decided, defended or overridden about a WORKFLOW.
+    """Show all that was ever decided, defended or overridden about a WORKFLOW.
 
     \b
     Example:

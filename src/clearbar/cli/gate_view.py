@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from clearbar.cli.spark import printable
 from clearbar.core.money import ZERO, usd
 from clearbar.gate.docket_entries import said
 from clearbar.gate.verdict import SEVERITY, Override, Verdict
@@ -104,12 +105,7 @@ def _print_rows(console: Console, rows: Iterable[_Row]) -> None:
     width = max(console.width - _MARGIN - 1, _MARGIN)
     for word, text, style in rows:
         margin = Text(f"{word:{_MARGIN}} ", style=style)
-        for line in Text(_printable(text)).wrap(console, width):
+        for line in Text(printable(text)).wrap(console, width):
             line.rstrip()
             console.print(margin + line, soft_wrap=True)
             margin = Text(" " * (_MARGIN + 1))
-
-
-def _printable(text: str) -> str:
-    """Return the text without the codes that a terminal obeys: a name may come from a file."""
-    return "".join(each if each.isprintable() else "?" for each in text)

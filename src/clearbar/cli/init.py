@@ -7,27 +7,30 @@ from pathlib import Path
 
 import click
 
+from clearbar.cli.options import print_json
 from clearbar.core.errors import ClearbarError
 
 
 @click.command("init")
 @click.argument("folder", required=False, default=".", type=click.Path(path_type=Path))
 @click.option("--demo", is_flag=True, help="Write a sample company: usage files, outcomes, owners.")
-def command(folder: Path, *, demo: bool) -> None:
-    r"""Make FOLDER (default: this one) a workspace.
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with documented fields.")
+def command(folder: Path, *, demo: bool, as_json: bool) -> None:
+    """Make FOLDER (default: this one) a workspace.
 
     \b
     Examples:
       clearbar init
       clearbar init --demo demo
     """
-    if demo:
-        make_demo(folder)
+    path = make_demo(folder) if demo else make_workspace(folder)
+    if as_json:
+        print_json({"declared": str(path)})
+    elif demo:
         click.echo(f"a sample company is in {folder}; see it:")
         click.echo(f"  clearbar --workspace {folder} report {folder / 'usage'}")
-        return
-    path = make_workspace(folder)
-    click.echo(f"wrote {path}; add usage: clearbar spend add PATH...")
+    else:
+        click.echo(f"wrote {path}; add usage: clearbar spend add PATH...")
 
 
 def make_workspace(folder: Path) -> Path:
@@ -43,8 +46,8 @@ def make_workspace(folder: Path) -> Path:
     return path
 
 
-def make_demo(folder: Path) -> None:
-    """Write the sample company, with its owners' defences in the docket.
+def make_demo(folder: Path) -> Path:
+    """Write the sample company, its owners' defences in the docket; return its clearbar.toml.
 
     Raises:
         ClearbarError: when there is a workspace already.
@@ -52,12 +55,14 @@ def make_demo(folder: Path) -> None:
     from clearbar.sample.world import write_sample
     from clearbar.workspace import Workspace
 
-    _refuse_to_overwrite(folder / "clearbar.toml")
+    path = folder / "clearbar.toml"
+    _refuse_to_overwrite(path)
     truth = write_sample(folder)
     with Workspace.find(folder) as workspace:
         for each in truth.defences:
             days = each.expires_days
             workspace.defend(each.workflow, by=each.by, why=each.why, days=days, on=each.on)
+    return path
 
 
 def _refuse_to_overwrite(path: Path) -> None:

@@ -69,7 +69,7 @@ class VerbGroup(click.Group):
 @click.version_option(package_name="clearbar", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context, workspace: str | None) -> None:
-    r"""Clear the bar: what each AI workflow costs, who owns it, and what to do about it.
+    """Clear the bar: what each AI workflow costs, who owns it, and what to do about it.
 
     \b
     Start here:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clearbar.core.errors import nearest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date
@@ -24,7 +26,10 @@ class DefaultGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command's name in front where none is given."""
-        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+        first = args[0] if args else ""
+        if first not in self.commands and (meant := nearest(first, self.commands)):
+            ctx.fail(f'there is no command "{first}".{meant}')
+        if first not in self.commands and first not in ("-h", "--help"):
             args = [self.default, *args]
         return super().parse_args(ctx, args)
 
@@ -43,7 +48,12 @@ def workspace_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--workspace", "folder", metavar="DIR", help="The folder with clearbar.toml.")
     @click.option("--as-of", metavar="DATE", help="Judge as if it were this day (UTC).")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON with documented fields.")
-    @click.option("--engine", metavar="ADDRESS", hidden=True, envvar="CLEARBAR_ENGINE")
+    @click.option(
+        "--engine",
+        metavar="ADDRESS",
+        envvar="CLEARBAR_ENGINE",
+        help="Run the queries on Spark Connect: sc://host:15002.",
+    )
     @click.pass_context
     def opened(
         context: click.Context,

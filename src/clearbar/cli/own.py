@@ -14,6 +14,7 @@ from clearbar.cli.options import (
     print_json,
     workspace_options,
 )
+from clearbar.cli.outcomes import print_bad_outcomes, read_declared_outcomes
 
 if TYPE_CHECKING:
     from clearbar.workspace import Workspace
@@ -31,7 +32,7 @@ def command() -> None:
 )
 @workspace_options
 def show(workspace: Workspace, period: str | None, name: str | None, *, as_json: bool) -> None:
-    r"""Show the scorecard of a PERIOD. Default: the days on which verdicts rest (30d).
+    """Show the scorecard of a PERIOD. Default: the days on which verdicts rest (30d).
 
     PERIOD is 2026, 2026-Q3, 2026-09, 30d, 2026-09-01..2026-10-01 or all.
 
@@ -41,6 +42,7 @@ def show(workspace: Workspace, period: str | None, name: str | None, *, as_json:
       clearbar own 2026-Q3 --json
       clearbar own --workflow support-replies
     """
+    read_declared_outcomes(workspace)
     chosen = chosen_period(workspace, period, f"{workspace.period.days}d")
     scorecard = workspace.scorecard(chosen)
     if name is not None:
@@ -69,11 +71,15 @@ def outcome() -> None:
 
 @outcome.command("add")
 @click.argument(
-    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @workspace_options
 def add(workspace: Workspace, files: tuple[Path, ...], *, as_json: bool) -> None:
-    r"""Read outcomes from CSV or JSONL FILEs. The same outcome twice adds nothing.
+    """Read outcomes from CSV or JSONL FILEs. The same outcome twice adds nothing.
 
     Columns: workflow, task_id, score (0 to 1), scored_at, said_by; and worth_usd if known.
     Failures are outcomes too: they count with score 0.
@@ -82,20 +88,16 @@ def add(workspace: Workspace, files: tuple[Path, ...], *, as_json: bool) -> None
     Example:
       clearbar own outcome add outcomes/support.csv
     """
-    new = known = 0
-    bad = []
-    for path in files:
-        appended, problems = workspace.add_outcomes(path)
-        new, known = new + appended.new, known + appended.known
-        bad += [
-            {"uri": str(path), "line": p.line, "what": p.what, "hint": p.hint} for p in problems
-        ]
+    read = workspace.add_outcomes(files)
     if as_json:
-        print_json({"new": new, "known": known, "problems": bad})
+        problems = [
+            {"uri": str(path), "line": p.line, "what": p.what, "hint": p.hint}
+            for path, p in read.problems
+        ]
+        print_json({"new": read.new, "known": read.known, "problems": problems})
         return
+    told = read.new + read.known + len(read.problems)
     click.echo(
-        f"{new + known + len(bad):,} outcomes: {new:,} new, {known:,} known, {len(bad):,} bad"
+        f"{told:,} outcomes: {read.new:,} new, {read.known:,} known, {len(read.problems):,} bad"
     )
-    for problem in bad:
-        line = "" if problem["line"] is None else f":{problem['line']}"
-        click.echo(f"{problem['uri']}{line}: {problem['what']}", err=True)
+    print_bad_outcomes(read)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clearbar.cli.options import parsed_day, print_json
+from clearbar.cli.outcomes import read_declared_outcomes
 
 if TYPE_CHECKING:
     from clearbar.workspace import Workspace
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Where the page goes. Default: report.html in the workspace.",
 )
+@click.option(
+    "--engine",
+    metavar="ADDRESS",
+    envvar="CLEARBAR_ENGINE",
+    help="Run the queries on Spark Connect: sc://host:15002.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with documented fields.")
 @click.pass_context
 def command(
@@ -31,10 +38,11 @@ def command(
     folder: str | None,
     as_of: str | None,
     html: Path | None,
+    engine: str | None,
     *,
     as_json: bool,
 ) -> None:
-    r"""Read usage files, then show the scorecard and a verdict on every workflow.
+    """Read usage files, then show the scorecard and a verdict on every workflow.
 
     Where there is no workspace yet, this folder becomes one, with a workflow proposed for each
     project, team or service that the files name. Nothing is recorded but the usage: `clearbar gate`
@@ -56,7 +64,7 @@ def command(
 
         candidates(paths, Path.cwd())  # a path that is not there must not leave a workspace behind
         click.echo(f"wrote {make_workspace(Path(start or '.'))}", err=True)
-    with Workspace.find(start, as_of=parsed_day(as_of)) as workspace:
+    with Workspace.find(start, as_of=parsed_day(as_of), engine=engine) as workspace:
         _read(workspace, paths, quiet=as_json)
         if fresh:
             count = workspace.propose_workflows()
@@ -75,7 +83,7 @@ def _read(workspace: Workspace, paths: tuple[str, ...], *, quiet: bool) -> None:
         if not quiet:
             spend_view.print_summary(summary)
             click.echo()
-    workspace.add_declared_outcomes()
+    read_declared_outcomes(workspace)
 
 
 def _show(workspace: Workspace, html: Path | None, *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ def command() -> None:
 def show(
     workspace: Workspace, period: str | None, by: str, *, explain: bool, as_json: bool
 ) -> None:
-    r"""Show what was spent, in all or in a PERIOD.
+    """Show what was spent, in all or in a PERIOD.
 
     PERIOD is 2026, 2026-Q3, 2026-09, 2026-09-14, 30d, 2026-09-01..2026-10-01 or all.
     WHAT is workflow, model, provider, account, day, label, label:KEY, project, team, principal,
@@ -61,7 +61,7 @@ def show(
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @workspace_options
 def add(workspace: Workspace, paths: tuple[str, ...], *, as_json: bool) -> None:
-    r"""Read usage files into the ledger. The same file twice adds nothing.
+    """Read usage files into the ledger. The same file twice adds nothing.
 
     PATH is a file, a folder or a quoted glob; gzip is read too. Each file goes to the source that
     recognises it. Records that cannot be taken in are kept with a reason: clearbar spend problems.
@@ -87,7 +87,7 @@ def add(workspace: Workspace, paths: tuple[str, ...], *, as_json: bool) -> None:
 @click.option("--period", help="Without CHARGE: the dearest charges of a period.")
 @workspace_options
 def trace(workspace: Workspace, charge: str | None, period: str | None, *, as_json: bool) -> None:
-    r"""Follow one CHARGE from its number back to the bytes it was read from.
+    """Follow one CHARGE from its number back to the bytes it was read from.
 
     CHARGE is the beginning of a charge's id, four digits or more. Without it, the dearest charges
     are listed with their ids.
@@ -118,7 +118,7 @@ def trace(workspace: Workspace, charge: str | None, period: str | None, *, as_js
 @command.command("problems")
 @workspace_options
 def problems(workspace: Workspace, *, as_json: bool) -> None:
-    r"""List the records that were not taken in: where they stand, what is wrong, what to do.
+    """List the records that were not taken in: where they stand, what is wrong, what to do.
 
     \b
     Example:
@@ -137,7 +137,7 @@ def problems(workspace: Workspace, *, as_json: bool) -> None:
 @click.argument("period", required=False)
 @workspace_options
 def reprice(workspace: Workspace, period: str | None, *, as_json: bool) -> None:
-    r"""Price charges again with today's price book and overrides, in all or in a PERIOD.
+    """Price charges again with today's price book and overrides, in all or in a PERIOD.
 
     A charge keeps the price it came in with until you say this. The old price stays on record.
 

@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from clearbar.cli.spark import printable
+from clearbar.cli.terminal import console
 from clearbar.core.money import usd
+from clearbar.own.explanation import by_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +28,7 @@ def print_report(report: SpendReport) -> None:
     """Print the rows, the total, and what is left out of them."""
     table = _table(report.by, "calls", "input", "cache", "output", "cost")
     for row in report.rows[:_SHOWN_ROWS] if report.by != "day" else report.rows:
-        table.add_row(row.key, *_cells(row.usage))
+        table.add_row(printable(row.key), *_cells(row.usage))
     table.add_section()
     table.add_row("total", *_cells(report.total))
     _print(table)
@@ -70,7 +72,9 @@ def print_dearest(charges: Sequence[dict[str, Any]]) -> None:
     table = _table("charge", "day", "model", "basis", "cost", left=4)
     for charge in charges:
         model, cost = charge["model"] or "(none)", usd(Decimal(charge["cost_usd"]))
-        table.add_row(charge["charge_id"][:12], charge["day"], model, charge["basis"], cost)
+        table.add_row(
+            charge["charge_id"][:12], charge["day"], printable(model), charge["basis"], cost
+        )
     _print(table)
     _say("follow one to its bytes: clearbar spend trace CHARGE")
 
@@ -98,10 +102,13 @@ def print_trace(trace: Trace) -> None:
 
 
 def print_explanation(lines: Sequence[Explanation]) -> None:
-    """Print each origin with its cost, its workflow and the rule that took it."""
-    for line in lines:
-        _say(f"{usd(line.usage.cost_usd):>12}  {line.origin_text}")
-        _say(f"{'':>12}  -> {line.workflow}: {line.why}")
+    """Print what each rule took, dearest first, with the dearest of its origins."""
+    for taken in by_rule(lines):
+        first, *others = taken.lines
+        _say(f"{usd(taken.usage.cost_usd):>12}  {taken.workflow}: {taken.why}")
+        _say(f"{'':>12}  {first.origin_text}")
+        if others:
+            _say(f"{'':>12}  and {len(others):,} more origins; --json has them all")
 
 
 @contextmanager
@@ -114,8 +121,8 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+    shown = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    with shown as bar:
         task = bar.add_task("reading", total=None)
 
         def show(done_bytes: int, total_bytes: int, name: str) -> None:
@@ -177,8 +184,6 @@ def _table(*names: str, left: int = 1) -> Any:
 
 
 def _print(table: Any) -> None:
-    from clearbar.cli.terminal import console
-
     console().print(table)
 
 

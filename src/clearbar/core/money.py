@@ -10,7 +10,7 @@ _CENT = Decimal("0.01")
 
 def plain(amount: Decimal) -> str:
     """Return the exact amount without exponent and without trailing zeros: `0.0021`."""
-    text = format(amount, "f")
+    text = format(amount or ZERO, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

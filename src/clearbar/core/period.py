@@ -9,6 +9,8 @@ from datetime import date, timedelta
 from clearbar.core.errors import ClearbarError
 
 FORMS = "2026, 2026-Q3, 2026-09, 2026-09-14, 30d, 2026-09-01..2026-10-01 (end not included) or all"
+MAX_DAYS = 3660
+"""No duration is longer: ten years."""
 _FIRST, _LAST = date(1970, 1, 1), date(9999, 1, 1)
 
 
@@ -61,7 +63,10 @@ def parse_days(text: str) -> int:
     match = re.fullmatch(r"(\d{1,5})([dw])", text.strip())
     if not match or int(match[1]) == 0:
         raise ClearbarError(f'"{text}" is no duration', "write days or weeks: 28d, 6w")
-    return int(match[1]) * (7 if match[2] == "w" else 1)
+    days = int(match[1]) * (7 if match[2] == "w" else 1)
+    if days > MAX_DAYS:
+        raise ClearbarError(f'"{text}" is longer than ten years', f"at most {MAX_DAYS}d")
+    return days
 
 
 def parse_period(text: str, as_of: date) -> Period:

@@ -38,8 +38,18 @@ class Store:
         self._connection.close()
 
     def rows(self, sql: str, *values: object) -> list[tuple[object, ...]]:
-        """Return all rows of a query."""
-        return self._connection.execute(sql, values).fetchall()
+        """Return all rows of a query.
+
+        Raises:
+            LedgerError: when the file cannot be read.
+        """
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise LedgerError(
+                f"the facts of this workspace cannot be read: {error}",
+                "restore .clearbar/facts.db from a backup",
+            ) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -47,6 +47,8 @@ def _date(value: object, _: Place) -> date:
 
 
 def _days(value: object, place: Place) -> int:
+    if not isinstance(value, str):
+        raise expected('a duration in quotes, such as "28d" or "6w"', value)
     return parse_days(_text(value, place))
 
 

@@ -27,6 +27,8 @@ def verdicts(
 ) -> tuple[Verdict, ...]:
     """Return a verdict on every workflow, dearest first; overrides in force are applied.
 
+    A recorded verdict that nothing has changed lapses when the record says.
+
     The defences are the scorecard's. `history` gives, by workflow, every day as far back as
     `gather.days_needed`; without it, kill rules can look no further back than the scorecard's
     period and the one before.
@@ -72,9 +74,16 @@ def changes(
         if verdict.decision != decision:
             yield Problem(
                 f"{verdict.workflow} would go from {decision} to {verdict.decision}: "
-                f"{verdict.reasons[0].fact}",
+                f"{_why(verdict)}",
                 verdict.next_step,
             )
+
+
+def _why(verdict: Verdict) -> str:
+    made = verdict.override
+    if made is None:
+        return verdict.reasons[0].fact
+    return f"{made.by} decided so until {made.until}, against: {verdict.reasons[0].fact}"
 
 
 def _verdict(
@@ -97,4 +106,9 @@ def _verdict(
         )
     if recorded is None or recorded.decision != verdict.decision:
         return verdict
-    return replace(verdict, since=recorded.since)
+    verdict = replace(verdict, since=recorded.since)
+    rules = tuple(reason.rule for reason in verdict.reasons)
+    stands = recorded.rules == rules and scorecard.as_of < recorded.lapses_on
+    if not stands or override is not None:
+        return verdict
+    return replace(verdict, lapses_on=min(verdict.lapses_on, recorded.lapses_on))

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
-from clearbar.core.errors import ClearbarError, Problem
+from clearbar.core.errors import ClearbarError, LedgerError, Problem
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Iterator, Mapping
 
     from clearbar.core.store import Store
@@ -151,7 +151,7 @@ def verify(store: Store, expected_head: Head | None = None) -> list[Problem]:
     """
     try:
         chain = entries(store)
-    except sqlite3.Error:
+    except LedgerError:
         return [Problem("the docket cannot be read: its file is damaged", _RESTORE)]
     problems = [*_edited(chain), *_unlinked(chain)]
     if expected_head is not None and not _passes(chain, expected_head):
@@ -169,17 +169,21 @@ def verify(store: Store, expected_head: Head | None = None) -> list[Problem]:
 def _edited(chain: Iterable[Entry]) -> Iterator[Problem]:
     for entry in chain:
         if entry.sealed != entry.hash:
-            yield Problem("the entry does not have its hash: it was edited", _RESTORE, entry.entry)
+            what = f"entry {entry.entry} of the docket does not have its hash: it was edited"
+            yield Problem(what, _RESTORE, entry.entry)
 
 
 def _unlinked(chain: list[Entry]) -> Iterator[Problem]:
     before, before_hash = 0, GENESIS
     for entry in chain:
         if entry.entry != before + 1:
-            what = f"entries are missing between {before} and {entry.entry}"
+            what = f"entries of the docket are missing between {before} and {entry.entry}"
             yield Problem(what, _RESTORE, entry.entry)
         elif entry.previous_hash != before_hash:
-            what = "the entry does not follow the one before it: entries were edited or reordered"
+            what = (
+                f"entry {entry.entry} of the docket does not follow the one before it: "
+                "entries were edited or reordered"
+            )
             yield Problem(what, _RESTORE, entry.entry)
         before, before_hash = entry.entry, entry.hash
 

@@ -105,7 +105,7 @@ def docket_state(store: Store, as_of: date) -> DocketState:
         LedgerError: when an entry cannot be understood (so do the readers below).
     """
     return DocketState(
-        last_defences(store, as_of), active_overrides(store, as_of), last_verdicts(store)
+        last_defences(store, as_of), active_overrides(store, as_of), last_verdicts(store, as_of)
     )
 
 
@@ -126,10 +126,12 @@ def active_overrides(store: Store, as_of: date) -> dict[str, Override]:
     return {workflow: each for workflow, each in last.items() if as_of < each.until}
 
 
-def last_verdicts(store: Store) -> dict[str, RecordedVerdict]:
-    """Return each workflow's last recorded verdict, and since when it has been so."""
+def last_verdicts(store: Store, as_of: date = date.max) -> dict[str, RecordedVerdict]:
+    """Return each workflow's last verdict recorded up to `as_of`, and since when it has been so."""
     found: dict[str, RecordedVerdict] = {}
     for entry in entries(store, "verdict"):
+        if entry.day > as_of:
+            continue
         verdict = said(entry, Verdict)
         before = found.get(entry.workflow)
         found[entry.workflow] = recorded_after(before, verdict, entry.day)

@@ -92,7 +92,8 @@ class Facts:
     month: MonthSpend | None = None
     return_usd: Estimate | None = None
     outcomes_in_window: int | None = None
-    """Outcomes in the policy's window; None before spending was known for all of it."""
+    """Outcomes in the policy's window; None before all of it was known, or with no spend in it."""
+    mean_score: Estimate | None = None
     growth: GrowthFacts | None = None
     kill_rules: tuple[KillRuleResult, ...] = ()
     defence: Defence | None = None
@@ -136,7 +137,10 @@ class Facts:
 
 
 def review_days(workflow: Workflow, policy: Policy) -> int:
-    """Return how long a defence holds: the workflow's own time, else the policy's by stakes."""
+    """Return how long a defence holds: the workflow's own time, else the policy's by stakes.
+
+    It is a day at least: a defence that never holds could not be given.
+    """
     if workflow.review_days is not None:
         return workflow.review_days
-    return round(policy.review_days * policy.stakes_review[workflow.stakes])
+    return max(round(policy.review_days * policy.stakes_review[workflow.stakes]), 1)

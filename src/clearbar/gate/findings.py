@@ -5,6 +5,7 @@ None means that the rule does not hold, or that a fact it needs is not known.
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -78,12 +79,27 @@ def unmeasured(facts: Facts) -> str | None:
 
 
 def below_bar(facts: Facts) -> str | None:
-    """Find a tool in use that fails while nothing certified stands ready."""
+    """Find work that fails its bar, in a trial or by its outcomes, while nothing stands ready."""
+    if facts.certified:
+        return None
     tool = facts.tool_in_use
-    if tool is None or tool.clears is not False or facts.certified:
+    if tool is None:
+        return _outcomes_below_bar(facts)
+    if tool.clears is not False:
         return None
     score = f"scores {tool.score.value:.3f}{_interval(tool.score, '.3f')}"
     return f"{tool.name} {score} on {tool.score.n} cases and fails the bar; no tool is certified"
+
+
+def _outcomes_below_bar(facts: Facts) -> str | None:
+    """Find outcomes of which even the upper bound of the mean score is below an absolute bar."""
+    bar, score = facts.workflow.bar, facts.mean_score
+    if bar is None or bar.at_least is None or score is None or score.high is None:
+        return None
+    if score.high >= bar.at_least:
+        return None
+    scored = f"outcomes score {score.value:.3f}{_interval(score, '.3f')}"
+    return f"{scored}, below the bar of {bar.at_least:g}; no other tool is certified"
 
 
 def over_budget(facts: Facts) -> str | None:
@@ -119,11 +135,18 @@ def tokens_up_outcomes_flat(facts: Facts) -> str | None:
         return None
     if grown.tokens.low <= policy.tokens_growth or grown.good.high >= policy.outcomes_growth:
         return None
+    seen = (
+        ""
+        if math.isinf(grown.detectable_good)
+        else (
+            f"; outcomes that grew by {grown.detectable_good:.0%} would have been seen with power "
+            f"{policy.power:g}"
+        )
+    )
     return (
         f"tokens grew {grown.tokens.value:+.0%} (at least {grown.tokens.low:+.0%}), good "
         f"outcomes {grown.good.value:+.0%} (at most {grown.good.high:+.0%}), each bound with an "
-        f"error rate of {policy.error_rate:.0%}; outcomes that grew by "
-        f"{grown.detectable_good:.0%} would have been seen with power {policy.power:g}"
+        f"error rate of {policy.error_rate:.0%}{seen}"
     )
 
 

@@ -47,7 +47,8 @@ def facts_of(
         models=card.models,
         month=month_spend(card.month_to_date_usd, as_of),
         return_usd=card.return_usd,
-        outcomes_in_window=None if window is None else sum(day.outcomes for day in window),
+        outcomes_in_window=None if window is None else _outcomes_in(window),
+        mean_score=card.mean_score,
         growth=_growth(card, policy),
         kill_rules=tuple(
             _kill_rule(text, days, card.first_day, as_of) for text in card.workflow.kill_rules
@@ -55,6 +56,13 @@ def facts_of(
         defence=card.defence,
         paused_since=paused_since,
     )
+
+
+def _outcomes_in(window: Sequence[DayFacts]) -> int | None:
+    """Return the outcomes of days on which money was spent at all."""
+    if not any(day.cost_usd > 0 or day.calls_unpriced for day in window):
+        return None
+    return sum(day.outcomes for day in window)
 
 
 def budget_month(as_of: date) -> Period:

@@ -38,7 +38,10 @@ FACTS: Final[Mapping[str, KillFact]] = MappingProxyType(
         "good": KillFact("outcomes", "Sum of the scores: a half-good outcome counts half."),
         "mean_score": KillFact("score, 0 to 1", "Good divided by outcomes."),
         "usd_per_outcome": KillFact("US dollars", "Cost divided by outcomes."),
-        "usd_per_good": KillFact("US dollars", "Cost divided by good; unknown where none was."),
+        "usd_per_good": KillFact(
+            "US dollars",
+            "Cost divided by good; without end where all failed, unknown without outcomes.",
+        ),
         "worth_usd": KillFact("US dollars", "Worth of the outcomes."),
         "return_usd": KillFact("US dollars", "Worth minus cost."),
     }

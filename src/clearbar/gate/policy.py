@@ -82,14 +82,15 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "unmeasured",
         "pause",
-        "It spends, and no outcome arrived in `outcome_window`.",
+        "It spent money in `outcome_window`, and no outcome arrived in it.",
         findings.unmeasured,
         next_steps.send_outcomes,
     ),
     Rule(
         "below_bar",
         "pause",
-        "The tool in use fails its bar, and no other tool is certified.",
+        "The tool in use fails its bar in a trial, or before any trial even the upper bound of its "
+        "mean score (`interval_level`) is below the bar; and no other tool is certified.",
         findings.below_bar,
         next_steps.find_tool,
     ),

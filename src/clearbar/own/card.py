@@ -77,7 +77,7 @@ class WorkflowCard:
     workflow: Workflow
     usage: Usage
     previous: Usage
-    """Over the period of the same length before."""
+    """Over as many days before the period as have passed of it."""
     days: tuple[DayFacts, ...]
     """Every day of the period in order, quiet ones included."""
     previous_days: tuple[DayFacts, ...]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from clearbar.core.errors import ClearbarError
 from clearbar.core.toml_kinds import (
-    DATE,
     DAYS,
     GLOB,
     TEXT,
@@ -30,7 +29,6 @@ from clearbar.own.workflow import (
 )
 
 if TYPE_CHECKING:
-    from datetime import date
     from decimal import Decimal
 
     from clearbar.own.workflow import Bar, MatchRule
@@ -134,9 +132,6 @@ KILL: Final[Key[tuple[str, ...]]] = Key(
 REVIEW: Final[Key[int | None]] = Key(
     "review", DAYS, None, "How long a defence of it holds, instead of the policy's time.", '"60d"'
 )
-STARTED: Final[Key[date | None]] = Key(
-    "started", DATE, None, "The day on which it began.", "2026-08-01"
-)
 MATCH: Final[Key[tuple[MatchRule, ...]]] = Key(
     "match",
     MATCH_RULES,
@@ -159,7 +154,6 @@ WORKFLOW_KEYS: Final = (
     NEXT_STEP,
     KILL,
     REVIEW,
-    STARTED,
     MATCH,
 )
 
@@ -180,7 +174,6 @@ def read_workflow(table: Table) -> Workflow:
         next_step=table.take(NEXT_STEP),
         kill_rules=table.take(KILL),
         review_days=table.take(REVIEW),
-        started=table.take(STARTED),
         match_rules=table.take(MATCH),
         line=table.place.line,
     )

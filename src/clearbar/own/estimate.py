@@ -39,6 +39,10 @@ MIN_ACTIVE_DAYS: Final = 5
 WEEKDAYS_FROM_DAYS: Final = 28
 _WEEK: Final = 7
 _MAX_CORRELATION: Final = 0.8
+_ROUNDING: Final = 1e-9
+"""A scatter below this share of the outcomes, or a sum of scores below it, is rounding."""
+_MOST_EFFECTIVE: Final = 1e9
+"""Of more outcomes the quantiles lose their digits; an interval of so many is narrow enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,13 @@ def ratio(
 ) -> Estimate | None:
     """Return sum over sum, such as cost per good outcome; None where the lower sum is zero.
 
+    So is one below a billionth: no cost of a good outcome follows from that.
+
     The interval is Fieller's (1954). It has no upper bound where the denominator cannot be told
     from zero. Both series hold no negative figure.
     """
     above, below = math.fsum(numerators), math.fsum(denominators)
-    if not below:
+    if below < _ROUNDING:
         return None
     value = above / below
     active = _active(numerators, denominators)
@@ -110,12 +116,12 @@ def mean_score(good: Sequence[float], outcomes: Sequence[int], level: float) -> 
     residuals = [x - value * n for x, n in zip(good, outcomes, strict=True)]
     spread = _spread(residuals, active)
     effective = float(count)
-    if spread.variance > 0:
+    if spread.variance > (_ROUNDING * count) ** 2:
         slack = NormalDist().inv_cdf((1 + level) / 2) / spread.t(level)
         effective = value * (1 - value) * count**2 / spread.variance * slack**2
         if all(x.is_integer() for x in map(float, good)):
             effective = min(effective, count)
-    low, high = _clopper_pearson(value, effective, level)
+    low, high = _clopper_pearson(value, min(effective, _MOST_EFFECTIVE), level)
     return Estimate(value, low, high, level, len(outcomes))
 
 
@@ -123,13 +129,16 @@ def growth(before: Sequence[float], after: Sequence[float], level: float) -> Est
     """Return the growth of the daily mean: 0.25 is a quarter more; None from nothing.
 
     From 28 days on each weekday weighs the same, so that a month with five Sundays is not a
-    smaller one. The interval is Fieller's for independent means. Neither series holds a negative
+    smaller one. The interval is Fieller's for independent means; where nothing is left, the upper
+    bound rests on the number of days that had something before. Neither series holds a negative
     figure.
     """
     first, then = _per_weekday(before), _per_weekday(after)
     old, new = math.fsum(first), math.fsum(then)
     if not old:
         return None
+    if not new and _active(before) >= MIN_ACTIVE_DAYS:
+        return Estimate(-1.0, -1.0, _most_after_none(before, after, level), level, _active(before))
     active = min(_active(before), _active(after))
     if active < MIN_ACTIVE_DAYS:
         return Estimate(new / old - 1, None, None, level, active)
@@ -161,6 +170,18 @@ def detectable_growth(
     pooled = _pooled(spread, earlier, new / old)
     scatter = math.sqrt(pooled.variance) / new
     return math.expm1((pooled.t(level) + student_t_quantile(power, pooled.degrees)) * scatter)
+
+
+def _most_after_none(before: Sequence[float], after: Sequence[float], level: float) -> float:
+    """Return the upper bound of growth where every active day lies in `before`.
+
+    Of n such days at a ratio R of the rates, all fall into the first of two equal periods with
+    probability (1 + R)**-n; the bound is where that is the tail. A day that comes back is taken to
+    bring what days brought before. Days that resemble each other count as fewer.
+    """
+    days = _active(before) / _spread(before, _active(before)).persistence
+    ratio_of_rates = math.expm1(-math.log((1 - level) / 2) / days)
+    return ratio_of_rates * len(before) / len(after) - 1
 
 
 def _active(*series: Sequence[float]) -> int:

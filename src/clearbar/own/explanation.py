@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from clearbar.own.workflow import UNATTRIBUTED
 from clearbar.spend.charge import DIMENSIONS
 from clearbar.spend.report import usage_json
+from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from clearbar.own.attribution import Attribution
     from clearbar.spend.charge import Origin
-    from clearbar.spend.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,29 @@ class Explanation:
         origin = {name: getattr(self.origin, name) for name in (*DIMENSIONS, "labels")}
         usage = usage_json(self.usage)
         return {"origin": origin, "workflow": self.workflow, "why": self.why, **usage}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one rule took, or what none did."""
+
+    workflow: str
+    why: str
+    usage: Usage
+    lines: tuple[Explanation, ...]
+    """Dearest first; never empty."""
+
+
+def by_rule(lines: Iterable[Explanation]) -> list[Taken]:
+    """Return the lines gathered by the rule that took them, dearest first."""
+    groups: dict[tuple[str, str], list[Explanation]] = {}
+    for line in lines:
+        groups.setdefault((line.workflow, line.why), []).append(line)
+    taken = (
+        Taken(workflow, why, sum((line.usage for line in group), Usage()), tuple(group))
+        for (workflow, why), group in groups.items()
+    )
+    return sorted(taken, key=lambda each: (-each.usage.cost_usd, each.workflow, each.why))
 
 
 def origin_text(origin: Origin) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from clearbar.core.errors import ClearbarError
 from clearbar.core.money import plain
+from clearbar.own.workflow import UNATTRIBUTED
 
 MAX_WORTH_USD: Final = 10**12
 MAX_WORTH_PLACES: Final = 12
@@ -42,6 +43,8 @@ class Outcome:
     def __post_init__(self) -> None:
         for field in ("workflow", "task_id", "said_by"):
             _check_name(field, getattr(self, field))
+        if self.workflow == UNATTRIBUTED:
+            raise ClearbarError(f"{UNATTRIBUTED} is no workflow", "name the one that made it")
         if not 0.0 <= self.score <= 1.0:  # NaN is not inside either
             raise ClearbarError(
                 "the score is outside [0, 1]", "write 0 for a failure, 1 for a full success"

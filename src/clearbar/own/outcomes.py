@@ -14,15 +14,16 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from clearbar.core.errors import ClearbarError, LedgerError, Problem
 from clearbar.core.money import plain
+from clearbar.core.period import ALL, Period
 from clearbar.own.outcome import DailyOutcomes, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from clearbar.core.period import Period
     from clearbar.core.store import Store
 
 _BATCH: Final = 50_000
@@ -43,7 +44,7 @@ FROM outcome AS this
 WHERE scored_at >= ? AND scored_at < ? AND NOT EXISTS (
   SELECT 1 FROM outcome AS later
   WHERE later.workflow = this.workflow AND later.task_id = this.task_id
-    AND later.scored_at >= this.scored_at
+    AND later.scored_at >= this.scored_at AND later.scored_at < ?
     AND (later.scored_at > this.scored_at OR later.outcome_id > this.outcome_id))
 GROUP BY workflow, day, score, worth_usd
 """
@@ -85,8 +86,14 @@ def append(store: Store, outcomes: Iterable[Outcome], now: datetime) -> Appended
     return Appended(new, known)
 
 
-def daily(store: Store, period: Period) -> list[DailyOutcomes]:
-    """Return the sums of each workflow's days with outcomes, ordered by workflow and day."""
+def daily(store: Store, period: Period, as_of: date | None = None) -> list[DailyOutcomes]:
+    """Return the sums of each workflow's days with outcomes, ordered by workflow and day.
+
+    A task counts once, on the day of its latest score. Scores given on `as_of` or later do not
+    replace earlier ones, so that the past stays what it was; None lets all of them.
+    """
+    known_by = ALL.end if as_of is None else max(as_of, period.end)
+    found = sorted(_sums(store, period, known_by).items(), key=itemgetter(0))
     return [
         DailyOutcomes(
             workflow,
@@ -96,14 +103,45 @@ def daily(store: Store, period: Period) -> list[DailyOutcomes]:
             sums.worth_usd,
             sums.good_without_worth,
         )
-        for (workflow, day), sums in sorted(_sums(store, period).items(), key=itemgetter(0))
+        for (workflow, day), sums in found
     ]
 
 
-def _sums(store: Store, period: Period) -> dict[tuple[str, str], _Sums]:
+def verify(store: Store) -> list[Problem]:
+    """Return the outcomes that no longer say what their id was made of: they were edited."""
+    said = (
+        "SELECT outcome_id, workflow, task_id, score, scored_at, said_by, worth_usd"
+        " FROM outcome ORDER BY workflow, task_id, scored_at, outcome_id"
+    )
+    try:
+        rows = store.rows(said)
+    except LedgerError as error:
+        return [Problem(error.message, error.hint)]
+    return [
+        Problem(
+            f"an outcome of {workflow} does not have its id: it was edited",
+            "restore the workspace from a backup, and ask who writes to its files",
+        )
+        for outcome_id, workflow, *more in rows
+        if not _is_as_said(outcome_id, workflow, *more)
+    ]
+
+
+def _is_as_said(outcome_id: object, *said: Any) -> bool:
+    workflow, task_id, score, scored_at, said_by, worth_usd = said
+    try:
+        worth = None if worth_usd is None else Decimal(worth_usd)
+        when = datetime.fromisoformat(scored_at)
+        return Outcome(workflow, task_id, score, when, said_by, worth).outcome_id == outcome_id
+    except (ClearbarError, ValueError, ArithmeticError):
+        return False
+
+
+def _sums(store: Store, period: Period, known_by: date) -> dict[tuple[str, str], _Sums]:
     sums: defaultdict[tuple[str, str], _Sums] = defaultdict(_Sums)
+    days = (day.isoformat() for day in (period.start, period.end, known_by))
     with localcontext(prec=_DIGITS):
-        for row in store.rows(_DAILY, period.start.isoformat(), period.end.isoformat()):
+        for row in store.rows(_DAILY, *days):
             workflow, day, score, worth_usd, count = cast("_Row", row)
             sums[workflow, day].add(score, worth_usd, count)
     return sums

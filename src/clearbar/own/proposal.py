@@ -48,7 +48,8 @@ def _entry(named: tuple[str, str], usage: Usage, taken: set[str]) -> str:
         number += 1
         name = f"{base}-{number}"
     taken.add(name)
-    literal = msgspec.json.encode(re.sub(r"([*?\[])", r"[\1]", value)).decode()
+    glob = re.sub(r"^\s|\s$|\x7f", "?", re.sub(r"([*?\[])", r"[\1]", value))
+    literal = msgspec.json.encode(glob).decode()
     return f"""
 [[workflow]]                  # {usd(usage.cost_usd)} so far, in {usage.calls:,} calls
 name = "{name}"

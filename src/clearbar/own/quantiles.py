@@ -30,8 +30,11 @@ def student_t_quantile(probability: float, degrees: float) -> float:
 
 
 def beta_quantile(probability: float, a: float, b: float) -> float:
-    """Return x with I_x(a, b) = `probability`, by Newton's steps inside a shrinking bracket."""
-    low, high, x = 0.0, 1.0, a / (a + b)
+    """Return x with I_x(a, b) = `probability`, by Newton's steps inside a shrinking bracket.
+
+    It is the smallest float where the true one is smaller still.
+    """
+    low, high, x = 0.0, 1.0, max(a / (a + b), math.ulp(0.0))
     for _ in range(_MAX_HALVINGS):
         excess = beta_cdf(x, a, b) - probability
         low, high = (x, high) if excess < 0 else (low, x)
@@ -39,7 +42,7 @@ def beta_quantile(probability: float, a: float, b: float) -> float:
         better = x - excess / density if density else low
         if not low < better < high:
             better = (low + high) / 2
-        if abs(better - x) <= _CLOSE * x or better == 1:
+        if abs(better - x) <= _CLOSE * x or better in (0, 1):
             break
         x = better
     return x

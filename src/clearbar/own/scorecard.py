@@ -79,7 +79,7 @@ def build(
         facts = _gather(daily_usage, model_usage, outcomes)
         unattributed = facts.pop(UNATTRIBUTED, _Facts())
         span = _span(period, (unattributed, *facts.values()))
-        frame = _Frame(span, _before(period), as_of, level)
+        frame = _Frame(span, _before(period, as_of), as_of, level)
         cards = [
             _card(
                 workflow,
@@ -128,8 +128,12 @@ def _span(period: Period, facts: Iterable[_Facts]) -> Period:
     return Period(min(days), max(days) + _ONE_DAY) if days else _NEVER
 
 
-def _before(period: Period) -> Period:
-    return _NEVER if period.is_all else period.previous()
+def _before(period: Period, as_of: date) -> Period:
+    """Return as many days before the period as have passed of it."""
+    if period.is_all:
+        return _NEVER
+    passed = Period(period.start, min(period.end, max(as_of, period.start)))
+    return passed.previous()
 
 
 def _undeclared(

@@ -94,7 +94,7 @@ class ScoredSpend:
             self._workflows,
             daily_usage=[(workflow, day, usage) for (workflow, day), usage in daily.items()],
             model_usage=list(self._model_usage(by_origin)),
-            outcomes=outcomes.daily(self._store, both),
+            outcomes=outcomes.daily(self._store, both, asked.as_of),
             month_usage=self._month_usage(asked.month),
             first_days=self._first_days(),
             defences=defences,
@@ -111,7 +111,7 @@ class ScoredSpend:
         ).items():
             usage[workflow][day] = sums
         scored: dict[str, dict[date, DailyOutcomes]] = defaultdict(dict)
-        for row in outcomes.daily(self._store, period):
+        for row in outcomes.daily(self._store, period, period.end):
             scored[row.workflow][row.day] = row
         return {
             each.name: days_of(each, usage[each.name], scored[each.name], period)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date  # noqa: TC003 - part of the declared type
 from decimal import Decimal  # noqa: TC003 - part of the declared type
 from typing import Final, Literal
 
@@ -75,7 +74,6 @@ class Workflow:
     kill_rules: tuple[str, ...] = ()
     review_days: int | None = None
     """How long a defence holds; None takes the policy's."""
-    started: date | None = None
     match_rules: tuple[MatchRule, ...] = field(default=())
     """Empty: charges whose caller named this workflow."""
     line: int | None = None

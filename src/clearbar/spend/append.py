@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Final, Self
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
@@ -15,6 +15,7 @@ from clearbar.spend.folder import new_name
 from clearbar.spend.record_files import parquet_sql, publish_origins, publish_records
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 BATCH_RECORDS: Final = 50_000
 _MEMORY: Final = "120MB"
 _MAX_SPOOLED_BYTES: Final = 1_000_000
+_BUFFER_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,9 @@ class Appender:
         self._book = book
         self._read_at_us = read_at_us
         self._encoder = msgspec.json.Encoder()
-        self._connection = connect(folder.path / "staging", _MEMORY)
-        self._start([])
+        self._held = list(folder.record_files().values())
+        self._connection = connect(folder.path / "staging", _MEMORY, threads=1)
+        self._start()
 
     def __enter__(self) -> Self:
         return self
@@ -71,21 +74,28 @@ class Appender:
 
     def begin(self, file: FileRead) -> None:
         """Say from which file the next records come."""
-        self._files.append(file)
+        self._file = file
+        self._origin: Origin | None = None
 
     def add(self, record: Record) -> bool:
         """Take a record of the file last begun; False if its names and ids are absurdly long."""
         if not record.digest:
             record = msgspec.structs.replace(record, digest=self._content_digest(record))
-        origin = record.origin
-        number = self._origins.setdefault(origin, len(self._origins))
-        head = b'{"origin_number":%d,"file_number":%d,' % (number, len(self._files) - 1)
-        spooled = head + self._encoder.encode(record)[1:] + b"\n"
-        if len(spooled) >= _MAX_SPOOLED_BYTES:
+        encoded = self._encoder.encode(record)
+        if len(encoded) >= _MAX_SPOOLED_BYTES:
             return False
-        self._spool.write(spooled)
+        if record.origin is not self._origin:
+            self._turn_to(record.origin)
+        self._spool.write(encoded.replace(self._origin_json, self._given_json, 1) + b"\n")
         self._pending += 1
         return True
+
+    def _turn_to(self, origin: Origin) -> None:
+        """Make ready what stands in the spool for this origin, which many records share."""
+        number = self._given.setdefault((self._file, origin), len(self._given))
+        self._origin = origin
+        self._origin_json = b'"origin":' + self._encoder.encode(origin)
+        self._given_json = b'"given_number":%d' % number
 
     def _content_digest(self, record: Record) -> str:
         """Return what stands for a record that has no line of its own: what it says, not where."""
@@ -97,27 +107,29 @@ class Appender:
         if self._pending:
             self._spool.flush()
             self._stage()
-            pricing.price(self._connection, self._book, "staged")
-            self._publish()
+            known = self._drop_known()
+            if known < self._pending:
+                self._publish()
+            self.known += known
+            self._connection.execute("DROP TABLE staged")
         self._spool.close()
         self._path.unlink()
-        self._start(self._files[-1:])
+        self._start()
 
-    def _start(self, files: list[FileRead]) -> None:
+    def _start(self) -> None:
         self._path: Path = self._folder.scratch(".jsonl")
-        self._spool: IO[bytes] = self._path.open("wb")
+        self._spool: IO[bytes] = self._path.open("wb", _BUFFER_BYTES)
         self._pending = 0
-        self._origins: dict[Origin, int] = {}
-        self._files = files
+        self._given: dict[tuple[FileRead, Origin], int] = {}
+        self._origin = None
 
     def _stage(self) -> None:
-        self._fill_origins()
-        self._fill_files()
+        self._fill_given()
         ranks = " ".join(f"WHEN '{name}' THEN {rank}" for name, rank in EVIDENCE_RANK.items())
         columns = ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in SPOOLED.items())
         self._connection.execute(
             f"""
-            CREATE OR REPLACE TEMP TABLE staged AS
+            CREATE TEMP TABLE staged AS
             SELECT row_number() OVER () AS row_id,
                    substr(sha256(identity), 1, 24) AS charge_id,
                    origin_id, provider, model, price_model, source, parser_version, uri,
@@ -139,51 +151,51 @@ class Appender:
                    coalesce(digest, '') AS digest, coalesce(lines, 1) AS lines
             FROM read_json(?, format = 'newline_delimited', columns = {{{columns}}},
                            maximum_object_size = {_MAX_SPOOLED_BYTES})
-            JOIN given_origin USING (origin_number)
-            JOIN given_file USING (file_number)""",
+            JOIN given USING (given_number)""",
             [str(self._path)],
         )
 
-    def _fill_origins(self) -> None:
-        models = self._book.resolve({(o.provider, o.model) for o in self._origins})
+    def _fill_given(self) -> None:
+        models = self._book.resolve({(o.provider, o.model) for _, o in self._given})
         rows = [
-            (number, o.origin_id, o.provider, o.model, models[o.provider, o.model])
-            for o, number in self._origins.items()
+            (number, f.uri, f.source, f.parser_version, *_priced_as(o, models))
+            for (f, o), number in self._given.items()
         ]
-        columns = {"origin_number": "INTEGER", "origin_id": "BIGINT", "provider": "VARCHAR"}
+        columns = {"given_number": "INTEGER", "uri": "VARCHAR", "source": "VARCHAR"}
+        columns |= {"parser_version": "INTEGER", "origin_id": "BIGINT", "provider": "VARCHAR"}
         columns |= {"model": "VARCHAR", "price_model": "VARCHAR"}
-        load_table(self._connection, "given_origin", columns, rows)
+        load_table(self._connection, "given", columns, rows)
 
-    def _fill_files(self) -> None:
-        rows = [(n, f.uri, f.source, f.parser_version) for n, f in enumerate(self._files)]
-        columns = {"file_number": "INTEGER", "uri": "VARCHAR", "source": "VARCHAR"}
-        columns |= {"parser_version": "INTEGER"}
-        load_table(self._connection, "given_file", columns, rows)
-
-    def _publish(self) -> None:
-        values = ", ".join(f"{name}::{kind} AS {name}" for name, kind in STORED.items())
-        self._connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE fresh AS SELECT {values}
-            FROM staged JOIN staged_priced USING (row_id) {self._known_sql()}"""
-        )
-        [fresh] = self._connection.execute("SELECT count(*) FROM fresh").fetchone() or (0,)
-        self.known += self._pending - fresh
-        if fresh:
-            name = new_name(self._read_at_us)
-            publish_origins(self._connection, self._folder, name, list(self._origins))
-            publish_records(self._connection, self._folder.record_file(name), self._folder, "fresh")
-            self.published.append(name)
-
-    def _known_sql(self) -> str:
-        paths = list(self._folder.record_files().values())
-        if not paths:
-            return ""
+    def _drop_known(self) -> int:
+        """Drop the records that the ledger held before, to the byte; return how many."""
+        if not self._held:
+            return 0
         days = self._connection.execute("SELECT min(day), max(day) FROM staged").fetchone() or ()
         low, high = (quoted(str(day)) for day in days)
         same = ", ".join(_SAME)
-        return f"""
-            ANTI JOIN (SELECT {same} FROM {parquet_sql(paths)} WHERE day BETWEEN {low} AND {high})
-            USING ({same})"""
+        [dropped] = self._connection.execute(
+            f"""
+            DELETE FROM staged WHERE row_id IN (
+                SELECT row_id FROM staged
+                SEMI JOIN (SELECT {same} FROM {parquet_sql(self._held)}
+                           WHERE day BETWEEN {low} AND {high}) USING ({same}))"""
+        ).fetchone() or (0,)
+        return int(dropped)
+
+    def _publish(self) -> None:
+        pricing.price(self._connection, self._book, "staged")
+        name = new_name(self._read_at_us)
+        origins = list(dict.fromkeys(origin for _, origin in self._given))
+        publish_origins(self._connection, self._folder, name, origins)
+        values = ", ".join(f"{column}::{kind} AS {column}" for column, kind in STORED.items())
+        priced = f"(SELECT {values} FROM staged JOIN staged_priced USING (row_id))"
+        publish_records(self._connection, self._folder.record_file(name), self._folder, priced)
+        self.published.append(name)
+
+
+def _priced_as(origin: Origin, models: Mapping[tuple[str, str], str | None]) -> tuple[Any, ...]:
+    price_model = models[origin.provider, origin.model]
+    return origin.origin_id, origin.provider, origin.model, price_model
 
 
 _SAME: Final = ("charge_id", "source", "parser_version", "digest", "started_at")

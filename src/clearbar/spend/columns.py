@@ -78,8 +78,7 @@ QUERIED: Final[tuple[str, ...]] = (
 """What shared queries may use of a charge."""
 
 SPOOLED: Final[dict[str, str]] = {
-    "origin_number": "INTEGER",
-    "file_number": "INTEGER",
+    "given_number": "INTEGER",
     "identity": "VARCHAR",
     "evidence": "VARCHAR",
     "started_at_us": "BIGINT",
@@ -97,4 +96,4 @@ SPOOLED: Final[dict[str, str]] = {
     "digest": "VARCHAR",
     "lines": "BIGINT",
 }
-"""What the spool holds: `Record` as JSON, with numbers for its origin and its file."""
+"""What the spool holds: `Record` as JSON, with one number for its origin and its file."""

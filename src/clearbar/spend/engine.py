@@ -31,8 +31,13 @@ class Engine(Protocol):
         ...
 
 
-def connect(scratch: Path | None = None, memory: str = "4GB") -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection in memory that neither installs nor fetches anything."""
+def connect(
+    scratch: Path | None = None, memory: str = "4GB", threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB connection in memory that neither installs nor fetches anything.
+
+    Each thread holds blocks of every column it works on; None takes one a core.
+    """
     import duckdb  # noqa: PLC0415 - a quarter of a second that --help must not pay
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
@@ -41,6 +46,8 @@ def connect(scratch: Path | None = None, memory: str = "4GB") -> duckdb.DuckDBPy
     connection.execute(f"SET memory_limit = '{memory}'")
     if scratch is not None:
         connection.execute(f"SET temp_directory = {quoted(str(scratch))}")
+    if threads is not None:
+        connection.execute(f"SET threads = {threads}")
     return connection
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from clearbar.core.errors import ClearbarError, Problem
 from clearbar.spend.append import BATCH_RECORDS, Appender, FileRead
 from clearbar.spend.candidates import mapping_for
-from clearbar.spend.source_file import UnreadableFile, open_source_file
+from clearbar.spend.source_file import UnreadableFile, open_source_file, state_of
 from clearbar.spend.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -240,10 +240,8 @@ def _files_read(store: Store) -> dict[str, tuple[str, int]]:
 
 
 def _fingerprint(path: Path, source: Source, mapping: TableMapping | None) -> str:
-    """Return what must be equal for a file not to be read again; rewriting it changes its ctime."""
-    stat = path.stat()
-    when = f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
-    return f"{when}:{source.NAME}:{source.PARSER_VERSION}:{mapping or ''}"
+    """Return what must be equal for a file not to be read again."""
+    return f"{state_of(path)}:{source.NAME}:{source.PARSER_VERSION}:{mapping or ''}"
 
 
 def problems(store: Store) -> list[dict[str, Any]]:

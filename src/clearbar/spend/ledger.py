@@ -8,15 +8,11 @@ from clearbar.core.errors import UnknownName
 from clearbar.spend import queries
 from clearbar.spend.append import Appender
 from clearbar.spend.columns import STORED
-from clearbar.spend.engine import DuckDBEngine, connect, load_table
-from clearbar.spend.folder import LedgerFolder, Manifest, new_name
-from clearbar.spend.merge import PRECEDENCE, merged_sql, united
-from clearbar.spend.record_files import (
-    parquet_sql,
-    publish_origins,
-    publish_records,
-    read_origins,
-)
+from clearbar.spend.engine import DuckDBEngine, connect
+from clearbar.spend.folder import LedgerFolder, Manifest
+from clearbar.spend.merge import RANK
+from clearbar.spend.record_files import parquet_sql, read_origins
+from clearbar.spend.settle import Settling
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -66,7 +62,8 @@ class Ledger:
             return joined
         files = self.folder.record_files()
         others = [path for name, path in files.items() if name not in mine]
-        return self._find_touched([files[name] for name in mine], others)
+        with Settling(self.folder) as settling:
+            return settling.touched([files[name] for name in mine], others)
 
     def _merge_new(self) -> tuple[Manifest, frozenset[str], int]:
         """Return what the charges are made of now, which files are new in it, and the joined."""
@@ -76,8 +73,10 @@ class Ledger:
         if not new:
             return before, frozenset(), 0
         covered = [path for name, path in files.items() if name in before.covers]
-        joined = self._find_touched(list(new.values()), covered)
-        merged = self._publish_merged(before, list(files.values())) if joined else before.merged
+        merged = before.merged
+        with Settling(self.folder) as settling:
+            if joined := settling.touched(list(new.values()), covered):
+                merged = settling.publish(list(files.values()), merged)
         settled = Manifest(frozenset(files), merged)
         self.folder.publish_manifest(settled)
         return settled, frozenset(new), joined
@@ -109,7 +108,7 @@ class Ledger:
         if files and len(prefix) >= _SHORTEST_ID:
             found = self._connection.execute(
                 f"""SELECT {", ".join(STORED)} FROM {parquet_sql(files.values())}
-                WHERE starts_with(charge_id, ?) ORDER BY charge_id, {PRECEDENCE} LIMIT 1000""",
+                WHERE starts_with(charge_id, ?) ORDER BY charge_id, {RANK} DESC LIMIT 1000""",
                 [prefix.lower()],
             ).fetchall()
         rows = [dict(zip(STORED, values, strict=True)) for values in found]
@@ -121,61 +120,3 @@ class Ledger:
         if len(ids) > 1:
             raise UnknownName(f'{len(ids)} charges begin with "{prefix}"', "give more digits")
         return rows
-
-    def _find_touched(self, new: list[Path], covered: list[Path]) -> int:
-        """Make `touched`: the charges with a new record and at least one other."""
-        old = (
-            f"SELECT charge_id FROM {parquet_sql(covered)}" if covered else "SELECT '' WHERE false"
-        )
-        self._connection.execute(
-            f"""
-            CREATE OR REPLACE TEMP TABLE fresh_id AS
-                SELECT charge_id, count(*) AS n FROM {parquet_sql(new)} GROUP BY ALL;
-            CREATE OR REPLACE TEMP TABLE known_id AS
-                SELECT DISTINCT charge_id FROM ({old}) o(charge_id)
-                SEMI JOIN fresh_id USING (charge_id);
-            CREATE OR REPLACE TEMP TABLE touched AS
-                SELECT charge_id FROM fresh_id WHERE n > 1 UNION SELECT charge_id FROM known_id"""
-        )
-        [records, charges] = self._connection.execute(
-            """SELECT coalesce(sum(n), 0),
-                      count(*) FILTER (charge_id NOT IN (SELECT charge_id FROM known_id))
-               FROM fresh_id"""
-        ).fetchone() or (0, 0)
-        return int(records) - int(charges)
-
-    def _publish_merged(self, before: Manifest, files: list[Path]) -> str:
-        touched = f"(SELECT * FROM {parquet_sql(files)} SEMI JOIN touched USING (charge_id))"
-        name = new_name(len(files))
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE merged_row AS {merged_sql(touched)}"
-        )
-        self._unite_origins(name)
-        kept = ""
-        if before.merged:
-            rows = parquet_sql([self.folder.merged_file(before.merged)])
-            kept = f"UNION ALL BY NAME SELECT * FROM {rows} ANTI JOIN touched USING (charge_id)"
-        columns = ", ".join(f"{column}::{kind} AS {column}" for column, kind in STORED.items())
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE merged_all AS SELECT {columns} FROM merged_row {kept}"
-        )
-        publish_records(self._connection, self.folder.merged_file(name), self.folder, "merged_all")
-        return name
-
-    def _unite_origins(self, name: str) -> None:
-        """Give each merged charge the winner's origin, completed by what other witnesses know."""
-        groups = self._connection.execute(
-            "SELECT DISTINCT origin_ids FROM merged_row WHERE len(list_distinct(origin_ids)) > 1"
-        ).fetchall()
-        if not groups:
-            return
-        known = self.origins()
-        whole = {tuple(ids): united([known[key] for key in dict.fromkeys(ids)]) for [ids] in groups}
-        publish_origins(self._connection, self.folder, name, list(set(whole.values())))
-        rows = [(list(ids), origin.origin_id) for ids, origin in whole.items()]
-        columns = {"origin_ids": "BIGINT[]", "origin_id": "BIGINT"}
-        load_table(self._connection, "united", columns, rows)
-        self._connection.execute(
-            """UPDATE merged_row SET origin_id = united.origin_id FROM united
-               WHERE merged_row.origin_ids = united.origin_ids"""
-        )

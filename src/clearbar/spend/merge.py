@@ -16,31 +16,38 @@ from clearbar.spend.columns import STORED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PRECEDENCE: Final = """evidence DESC, parser_version DESC, final DESC,
- coalesce(output_tokens, -1) DESC, coalesce(seen_at, started_at) DESC, digest DESC, source DESC,
- started_at, lines DESC, read_at DESC, uri"""
-"""SQL order in which the first record of a charge wins; total but for equal records."""
+RANK: Final = """row(evidence, parser_version, final, coalesce(output_tokens, -1),
+ epoch_us(coalesce(seen_at, started_at)), digest, source, -epoch_us(started_at), lines,
+ epoch_us(read_at), uri)"""
+"""SQL by which the highest record of a charge wins; no two are equal but for equal records."""
 
 _FILLED: Final = ("trace_id", "session_id", "task_id")
-_DERIVED: Final = ("started_at", "day", *_FILLED)
 
 
-def merged_sql(records: str) -> str:
-    """Return SQL over a relation of records: one row a charge, and `origin_ids`, winner's first."""
-    kept = ", ".join(name for name in STORED if name not in _DERIVED)
-    filled = ", ".join(
-        f"coalesce(nullif({name}, ''), max(nullif({name}, '')) OVER same, '') AS {name}"
-        for name in _FILLED
-    )
+def heads_sql(records: str) -> str:
+    """Return SQL over records with a `place`: one row a charge, the winner's place and what else.
+
+    `differ` says whether the records name several origins.
+    """
+    filled = ", ".join(f"nullif(max({name}), '') AS told_{name}" for name in _FILLED)
     return f"""
-        SELECT {kept}, {filled},
-               min(started_at) OVER same AS started_at,
-               CAST(min(started_at) OVER same AS DATE) AS day,
-               list(origin_id) OVER (same ORDER BY {PRECEDENCE}
-                   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS origin_ids
-        FROM {records}
-        WINDOW same AS (PARTITION BY charge_id)
-        QUALIFY row_number() OVER (same ORDER BY {PRECEDENCE}) = 1"""
+        SELECT charge_id, arg_max(place, {RANK}) AS place, min(started_at) AS began, {filled},
+               min(origin_id) <> max(origin_id) AS differ
+        FROM {records} GROUP BY charge_id"""
+
+
+def merged_sql(records: str, heads: str, united: str) -> str:
+    """Return SQL of the merged charges: the winners, completed by what the others know.
+
+    `united` has the origin of some places: `united_id`.
+    """
+    made = {name: f"coalesce(nullif({name}, ''), told_{name}, '')" for name in _FILLED}
+    made |= {"started_at": "began", "day": "CAST(began AS DATE)"}
+    made |= {"origin_id": "coalesce(united_id, origin_id)", "charge_id": "r.charge_id"}
+    columns = ", ".join(f"{made.get(name, name)} AS {name}" for name in STORED)
+    return f"""
+        SELECT {columns} FROM {records} r JOIN {heads} USING (place)
+        LEFT JOIN {united} USING (place)"""
 
 
 def united(origins: Sequence[Origin]) -> Origin:

@@ -59,6 +59,7 @@ class PriceBook:
         self.path = folder / f"{slug}.parquet"
         self._names_path = folder / f"{slug}.models.json"
         self._overrides = tuple(overrides)
+        self._read: dict[str, tuple[Rate, ...]] = {}
 
     @classmethod
     def open(cls, folder: Path, overrides: Sequence[PriceOverride] = ()) -> Self:
@@ -116,9 +117,13 @@ class PriceBook:
         return int(text)
 
     def _book(self, price_models: Collection[str]) -> dict[str, tuple[Rate, ...]]:
+        """Return price model -> rates; each is read from the file once."""
         from clearbar.spend.price_rows import read_rates  # noqa: PLC0415 - loads DuckDB
 
-        return read_rates(self.path, price_models) if price_models else {}
+        new = set(price_models) - self._read.keys()
+        if new:
+            self._read |= dict.fromkeys(new, ()) | read_rates(self.path, new)
+        return self._read
 
     def _known_names(self) -> _Found:
         try:

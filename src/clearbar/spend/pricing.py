@@ -12,50 +12,70 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from clearbar.spend.charge import CACHE_READ_METERS, CACHE_WRITE_METERS, INPUT_METERS, METERS
+from clearbar.spend.charge import BASES, CACHE_READ_METERS, CACHE_WRITE_METERS, INPUT_METERS, METERS
 from clearbar.spend.engine import quoted
 from clearbar.spend.price_rate import AUDIO, Kind
-from clearbar.spend.price_rows import MoneyUnit, insert_rates, unit_for
+from clearbar.spend.price_rows import enum, insert_rates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
     import duckdb
 
     from clearbar.spend.price_rate import Rate
+    from clearbar.spend.price_rows import MoneyUnit
     from clearbar.spend.prices import PriceBook
 
 _SIZE_METERS: Final = (*INPUT_METERS, *CACHE_READ_METERS, *CACHE_WRITE_METERS)
 _QUANTITIES: Final = (*METERS, "reasoning_tokens", "calls")
-_CONTEXTS: Final = ("service_tier", "speed", "geo")
 
 
-def price(connection: duckdb.DuckDBPyConnection, book: PriceBook, staged: str) -> None:
-    """Create the temporary view `<staged>_priced`: one row for each row of `staged`.
+def price(
+    connection: duckdb.DuckDBPyConnection,
+    book: PriceBook,
+    staged: str,
+    keys: Sequence[str] = ("origin_id", "service_tier", "speed", "geo"),
+) -> None:
+    """Create the temporary table `<staged>_priced`: one row for each row of `staged`.
 
-    Its columns are row_id, cost_usd, basis, price_id and price_version; cost_usd is null where
-    the basis is unpriced, and the last two are null where the book had no part in the cost.
+    The columns are row_id, cost_usd, basis, price_id and price_version; cost_usd is null where
+    the basis is unpriced, and the last two are null where the book had no part in the cost. The
+    texts are of enumerated types, which can be cast to VARCHAR.
+
+    `keys` are columns of `staged`, never null, that together decide the kind of a charge: an origin
+    has one provider and model. A single number that says as much is quicker to compare.
     """
-    batch = _look_at(connection, staged)
-    kinds = _number_kinds(connection, staged, batch)
+    kinds = _number_kinds(connection, staged, keys)
     rates = [
         (number, rate)
         for number, (_, rates) in enumerate(book.rates_in_force(kinds))
         for rate in rates
-        if rate.start <= batch.last_day and rate.end > batch.first_day
     ]
-    unit = unit_for([rate for _, rate in rates], batch.largest)
-    insert_rates(connection, f"{staged}_rates", rates, unit)
+    batch = _look_at(connection, staged, [rate for _, rate in rates])
+    unit = insert_rates(connection, f"{staged}_rates", rates, batch.largest)
+    query = _query(staged, keys, batch, unit, book.version)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {staged}_priced AS {query}")
+    connection.execute(f"DROP TABLE {staged}_kinds")
+    connection.execute(f"DROP TABLE {staged}_rates")
+
+
+def _number_kinds(
+    connection: duckdb.DuckDBPyConnection, staged: str, keys: Sequence[str]
+) -> list[Kind]:
+    """Return the kinds; make `<staged>_kinds`, which says the number of each."""
+    fields = ", ".join(Kind._fields)
+    columns = ", ".join(dict.fromkeys((*keys, *Kind._fields)))
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {staged}_costs AS {_query(staged, batch, unit)}"
+        f"""CREATE OR REPLACE TEMP TABLE {staged}_kinds AS
+        SELECT {columns}, dense_rank() OVER (ORDER BY {fields}) - 1 AS kind
+        FROM {staged}
+        SEMI JOIN (SELECT min(row_id) AS row_id FROM {staged} GROUP BY {", ".join(keys)})
+            USING (row_id)"""
     )
-    connection.execute(
-        f"""CREATE OR REPLACE TEMP VIEW {staged}_priced AS
-        SELECT row_id, cost_usd, basis, price_id,
-            CASE WHEN rate IS NOT NULL THEN {quoted(book.version)} END AS price_version
-        FROM {staged}_costs LEFT JOIN {staged}_rates USING (rate)"""
-    )
+    rows = connection.execute(
+        f"SELECT DISTINCT kind, {fields} FROM {staged}_kinds ORDER BY kind"
+    ).fetchall()
+    return [Kind(*row[1:]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +86,8 @@ class _Batch:
     """Meter, `reasoning_tokens` or `calls` -> the largest quantity, where one is not zero."""
     measured: list[str]
     """The meters reported at all, even as zero."""
-    contexts: list[str]
-    """Of the columns for tier, speed and place, those with anything in them."""
-    first_day: date
-    last_day: date
+    priced: frozenset[str]
+    """Meter, `reasoning_tokens` or `calls`, where a rate has a price for it."""
 
     @property
     def used(self) -> list[str]:
@@ -77,84 +95,85 @@ class _Batch:
         return [meter for meter in METERS if meter in self.largest]
 
 
-def _look_at(connection: duckdb.DuckDBPyConnection, staged: str) -> _Batch:
+def _look_at(connection: duckdb.DuckDBPyConnection, staged: str, rates: Sequence[Rate]) -> _Batch:
     quantities = ", ".join(f"max(abs({name}))" for name in _QUANTITIES)
-    contexts = ", ".join(f"bool_or({name} <> '')" for name in _CONTEXTS)
-    found: Any = connection.execute(
-        f"""SELECT coalesce(min(started_at)::DATE, DATE '1970-01-01'),
-            coalesce(max(started_at)::DATE, DATE '1970-01-01'), {contexts}, {quantities}
-        FROM {staged}"""
-    ).fetchone()
-    first_day, last_day, *said = found
-    largest = dict(zip(_QUANTITIES, said[len(_CONTEXTS) :], strict=True))
+    found: Any = connection.execute(f"SELECT {quantities} FROM {staged}").fetchone()
+    largest = dict(zip(_QUANTITIES, found, strict=True))
     return _Batch(
         largest={name: quantity for name, quantity in largest.items() if quantity},
         measured=[meter for meter in METERS if largest[meter] is not None],
-        contexts=[name for name, said in zip(_CONTEXTS, said, strict=False) if said],
-        first_day=first_day,
-        last_day=last_day,
+        priced=frozenset(name for rate in rates for name in rate.prices),
     )
 
 
-def _number_kinds(
-    connection: duckdb.DuckDBPyConnection, staged: str, batch: _Batch
-) -> Sequence[Kind]:
-    """Return the kinds; make `<staged>_kinds`, which says the place of each origin and context.
+def _query(staged: str, keys: Sequence[str], batch: _Batch, unit: MoneyUnit, version: str) -> str:
+    """Return the statement: charges meet their rate, then a rule says where the cost is from.
 
-    An origin has one provider and model: a number is compared where three texts would have to be.
+    Of each rule the usual case comes first: the engine works out the others for the rest only.
     """
-    keys = ", ".join(["origin_id", *batch.contexts])
-    fields = ", ".join(Kind._fields)
-    connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE {staged}_kinds AS
-        SELECT origin_id, {fields}, dense_rank() OVER (ORDER BY {fields}) - 1 AS kind
-        FROM {staged} SEMI JOIN (SELECT min(row_id) AS row_id FROM {staged} GROUP BY {keys})
-            USING (row_id)"""
-    )
-    rows = connection.execute(
-        f"SELECT DISTINCT kind, {fields} FROM {staged}_kinds ORDER BY kind"
-    ).fetchall()
-    return [Kind(*row[1:]) for row in rows]
-
-
-def _query(staged: str, batch: _Batch, unit: MoneyUnit) -> str:
-    """Return the statement: charges meet their rate, then a rule says where the cost is from."""
-    same_kind = " AND ".join(f"s.{key} = r.{key}" for key in ("origin_id", *batch.contexts))
-    idle = " AND ".join(f"coalesce(s.{meter}, 0) = 0" for meter in batch.used) or "true"
-    known = " OR ".join(f"s.{meter} IS NOT NULL" for meter in batch.measured) or "false"
+    same_kind = " AND ".join(f"s.{key} = r.{key}" for key in keys)
+    billed, priced, estimated, unpriced = (_constant(basis, BASES) for basis in BASES)
+    free = _free(batch)
+    call_fee = "r.calls * s.calls" if "calls" in batch.priced else "NULL"
     return f"""
         WITH sized AS (
-            SELECT *, epoch_us(started_at) // 1000000 % 86400 AS second_of_day,
-                {_size(batch.used)} AS size,
-                reported_basis = 'billed' AND reported_cost_usd IS NOT NULL AS billed
+            SELECT *, epoch_us(started_at) % 86400000000 AS us_of_day, {_size(batch.used)} AS size
             FROM {staged}
         ), met AS (
-            SELECT s.row_id, s.reported_cost_usd, s.billed, r.rate,
-                s.usage = 'partial' OR r.estimated OR (r.varies AND s.grain = 'bucket') AS inexact,
-                CASE WHEN s.billed OR s.status = 'cache_hit' THEN NULL
-                    WHEN NOT ({idle}) THEN {_cost(batch.used)}
-                    WHEN s.status = 'error' OR s.usage = 'missing' THEN NULL
-                    ELSE r.calls * s.calls END AS by_book,
-                s.status = 'cache_hit' OR ({idle}) AND (s.status = 'error'
-                    OR (s.usage <> 'missing' AND r.calls IS NULL AND ({known}))) AS free
+            SELECT s.*, r.price_id, {call_fee} AS call_cost, {_cost(batch)} AS used_cost,
+                s.usage = 'partial' OR r.estimated OR (r.varies AND s.grain = 'bucket') AS inexact
             FROM sized s LEFT JOIN ({staged}_kinds JOIN {staged}_rates USING (kind)) r
                 ON {same_kind}
                 AND s.started_at >= r.valid_from AND s.started_at < r.valid_until
-                AND s.second_of_day >= r.from_second AND s.second_of_day < r.to_second
+                AND s.us_of_day >= r.from_second * 1000000::BIGINT
+                AND s.us_of_day < r.to_second * 1000000::BIGINT
                 AND s.size > r.over AND s.size <= r.up_to
+        ), judged AS (
+            SELECT *, CASE
+                WHEN used_cost > 0 AND reported_basis <> 'billed' AND status <> 'cache_hit'
+                    THEN used_cost + coalesce(call_cost, 0)
+                WHEN {_BILLED} OR status = 'cache_hit' THEN NULL
+                WHEN NOT ({_idle(batch)}) THEN used_cost + coalesce(call_cost, 0)
+                WHEN status <> 'error' AND usage <> 'missing' THEN call_cost
+                END AS by_book
+            FROM met
         )
         SELECT row_id,
             CASE WHEN by_book IS NOT NULL THEN {unit.usd("by_book")}
-                WHEN free AND NOT billed THEN 0 ELSE reported_cost_usd
-                END::DECIMAL(38,24) AS cost_usd,
-            CASE WHEN by_book IS NOT NULL AND NOT inexact THEN 'priced'
-                WHEN by_book IS NOT NULL THEN 'estimated'
-                WHEN billed THEN 'billed'
-                WHEN free THEN 'priced'
-                WHEN reported_cost_usd IS NULL THEN 'unpriced'
-                ELSE 'estimated' END AS basis,
-            CASE WHEN by_book IS NOT NULL THEN rate END AS rate
-        FROM met"""
+                WHEN {_BILLED} THEN reported_cost_usd
+                WHEN {free} THEN 0
+                ELSE reported_cost_usd END::DECIMAL(38,24) AS cost_usd,
+            CASE WHEN by_book IS NOT NULL AND NOT inexact THEN {priced}
+                WHEN by_book IS NOT NULL THEN {estimated}
+                WHEN {_BILLED} THEN {billed}
+                WHEN {free} THEN {priced}
+                WHEN reported_cost_usd IS NULL THEN {unpriced}
+                ELSE {estimated} END AS basis,
+            CASE WHEN by_book IS NOT NULL THEN price_id END AS price_id,
+            CASE WHEN by_book IS NOT NULL THEN {_constant(version, [version])} END AS price_version
+        FROM judged"""
+
+
+_BILLED: Final = "(reported_basis = 'billed' AND reported_cost_usd IS NOT NULL)"
+
+
+def _constant(text: str, texts: Sequence[str]) -> str:
+    return f"{quoted(text)}::{enum(texts)}"
+
+
+def _free(batch: _Batch) -> str:
+    """Return the condition under which a charge that the book did not price has cost nothing.
+
+    A hit in a gateway's own cache reached no provider. A call that failed without usage costs
+    nothing; a call without usage that did not fail has used something that nobody measured.
+    """
+    known = " OR ".join(f"{meter} IS NOT NULL" for meter in batch.measured) or "false"
+    return f"""status = 'cache_hit' OR (({_idle(batch)})
+                    AND (status = 'error' OR (usage <> 'missing' AND ({known}))))"""
+
+
+def _idle(batch: _Batch) -> str:
+    return " AND ".join(f"coalesce({meter}, 0) = 0" for meter in batch.used) or "true"
 
 
 def _size(used: Sequence[str]) -> str:
@@ -165,18 +184,13 @@ def _size(used: Sequence[str]) -> str:
     return f"CASE WHEN grain = 'bucket' AND calls > 1 THEN {mean} ELSE {total} END"
 
 
-def _cost(used: Sequence[str]) -> str:
+def _cost(batch: _Batch) -> str:
     """Return the sum of price times quantity; null as soon as a used meter has no price."""
-    terms = [f"CASE WHEN s.{meter} <> 0 THEN {_product(meter)} ELSE 0 END" for meter in used]
-    return " + ".join([*terms, "coalesce(r.calls * s.calls, 0)"])
-
-
-def _product(meter: str) -> str:
-    if meter == AUDIO:
-        return _AUDIO_COST
-    if meter == "output_tokens":
-        return _OUTPUT_COST
-    return f"r.{meter} * s.{meter}"
+    products = {meter: f"r.{meter} * s.{meter}" for meter in batch.used} | {AUDIO: _AUDIO_COST}
+    if "reasoning_tokens" in batch.largest.keys() & batch.priced:
+        products["output_tokens"] = _OUTPUT_COST
+    terms = [f"CASE WHEN s.{meter} <> 0 THEN {products[meter]} ELSE 0 END" for meter in batch.used]
+    return " + ".join(terms) or "0"
 
 
 _OUTPUT_COST: Final = """CASE
@@ -188,5 +202,5 @@ _OUTPUT_COST: Final = """CASE
 """Reasoning is a part of output; where it has a price of its own, the rest of output has not."""
 
 _AUDIO_COST: Final = """((r.audio_seconds * greatest(s.audio_seconds, r.least_seconds * s.calls)
-    + 1800) // 3600)"""
-"""The price is per hour, so the nearest unit is taken, half of one upwards."""
+    + 4) // 9)"""
+"""The price is per nine seconds; to the nearest unit, which is the 24th place of a dollar."""

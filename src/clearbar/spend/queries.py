@@ -30,6 +30,8 @@ _SUMS: Final = {
     "cache_write_tokens": CACHE_WRITE_METERS,
     "output_tokens": OUTPUT_METERS,
 }
+*_COUNTED, _LEFT = BASES
+_NOTHING: Final = tuple(getattr(Usage(), name) for name in USAGE_FIELDS)
 
 
 def charges(records: nw.LazyFrame[Any], merged: nw.LazyFrame[Any] | None) -> nw.LazyFrame[Any]:
@@ -56,9 +58,10 @@ def usage_by(frame: nw.LazyFrame[Any], keys: Sequence[str]) -> nw.LazyFrame[Any]
         nw.col("calls").sum(),
         *(nw.col(name).sum() for name in meters),
         nw.col("cost_usd").sum(),
-        *(_calls_of(basis) for basis in BASES),
+        *(_calls_of(basis) for basis in _COUNTED),
     )
     totals = [_total(names).alias(f"all_{name}") for name, names in _SUMS.items()]
+    totals.append(_calls_left().alias(f"calls_{_LEFT}"))
     ordered = [f"all_{name}" if name in _SUMS else name for name in USAGE_FIELDS]
     return sums.with_columns(*totals).select(*keys, *ordered)
 
@@ -69,8 +72,8 @@ def first_days(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
 
 
 def dearest(frame: nw.LazyFrame[Any], count: int) -> nw.LazyFrame[Any]:
-    """Return id, origin, day, basis and cost of the dearest charges."""
-    known = frame.filter(~nw.col("cost_usd").is_null())
+    """Return id, origin, day, basis and cost of the dearest charges; not of aggregates."""
+    known = frame.filter(~nw.col("cost_usd").is_null(), nw.col("grain") == "call")
     ranked = known.sort("cost_usd", "charge_id", descending=[True, False])
     return ranked.head(count).select("charge_id", "origin_id", "day", "basis", "cost_usd")
 
@@ -82,8 +85,7 @@ def attributed(frame: nw.LazyFrame[Any], origins: nw.LazyFrame[Any]) -> nw.LazyF
 
 def usage_of(sums: Sequence[Any]) -> Usage:
     """Return a query's sums as a value. A sum over nothing known is zero, beside its own count."""
-    known = {name: value for name, value in zip(USAGE_FIELDS, sums, strict=True) if value}
-    return Usage(**known)
+    return Usage(*(value or zero for value, zero in zip(sums, _NOTHING, strict=True)))
 
 
 def _total(names: Sequence[str]) -> nw.Expr:
@@ -92,6 +94,14 @@ def _total(names: Sequence[str]) -> nw.Expr:
     for column in rest:
         total = total + column
     return total
+
+
+def _calls_left() -> nw.Expr:
+    """Return the calls of the basis that is not counted: every charge has one."""
+    left = nw.col("calls")
+    for basis in _COUNTED:
+        left = left - nw.col(f"calls_{basis}")
+    return left
 
 
 def _calls_of(basis: str) -> nw.Expr:

@@ -52,10 +52,15 @@ class LedgerReading:
         """Return (workflow, UTC day) -> usage, by a map from origin id to workflow."""
         if self._charges is None:
             return {}
-        columns = {"origin_id": int, "workflow": str}
-        origins = self._engine.table(columns, list(workflows.items()))
-        named = queries.attributed(queries.within(self._charges, period), origins)
-        found: dict[tuple[str, date], Usage] = self._sums(named, ["workflow", "day"])
+        names = list(dict.fromkeys(workflows.values()))
+        numbers = {name: number for number, name in enumerate(names)}  # quicker to group by
+        rows = [(key, numbers[name]) for key, name in workflows.items()]
+        origins = self._engine.table({"origin_id": int, "workflow": int}, rows)
+        owned = queries.attributed(queries.within(self._charges, period), origins)
+        sums = self._sums(owned, ["workflow", "day"])
+        found: dict[tuple[str, date], Usage] = defaultdict(
+            Usage, {(names[number], day): usage for (number, day), usage in sums.items()}
+        )
         for correction in self._within(period):
             found[workflows[correction.origin_id], correction.day] += correction.usage
         return found
@@ -98,8 +103,8 @@ class LedgerReading:
         if self._charges is None or len(aggregates) < 2:  # noqa: PLR2004 - both kinds, or nothing to do
             return []
         scopes = {scope(o) for o in self.origins.values() if o.source in _AGGREGATE_SOURCES}
-        wanted = [(key, "") for key, o in self.origins.items() if scope(o) in scopes]
-        table = self._engine.table({"origin_id": int, "workflow": str}, wanted)
+        wanted = [(key, 0) for key, o in self.origins.items() if scope(o) in scopes]
+        table = self._engine.table({"origin_id": int, "workflow": int}, wanted)
         frame = queries.attributed(self._charges, table)
         rows = self._sums(frame, ["origin_id", "grain", "day"])
         return corrections(

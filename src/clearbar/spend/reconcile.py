@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from clearbar.spend.charge import BASES
 from clearbar.spend.usage import USAGE_FIELDS, Usage
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from clearbar.spend.charge import Origin
 
 _OWN_DIMENSIONS: Final = ("account", "project", "credential", "principal")
+_TOLD_TWICE: Final = tuple(name for name in USAGE_FIELDS if not name.startswith("calls_"))
 _DATED: Final = re.compile(r"-(20\d{2}-\d{2}-\d{2}|20\d{6})$")
 
 
@@ -69,7 +71,7 @@ def _of_one_day(buckets: list[DayUsage], calls: list[DayUsage]) -> Iterator[Corr
     for bucket in sorted(buckets, key=lambda row: (-_named(row.origin), row.origin_id)):
         for call in sorted(calls, key=lambda row: row.origin_id):
             if _covers(bucket.origin, call.origin):
-                shared = _smaller(bucket.usage, left[call.origin_id])
+                shared = _shared(bucket.usage, left[call.origin_id])
                 if shared != Usage():
                     left[call.origin_id] += -shared
                     bucket = replace(bucket, usage=bucket.usage + -shared)  # noqa: PLW2901 - what is left of it
@@ -88,5 +90,12 @@ def _named(origin: Origin) -> int:
     return sum(bool(getattr(origin, name)) for name in _OWN_DIMENSIONS)
 
 
-def _smaller(one: Usage, other: Usage) -> Usage:
-    return Usage(*(min(getattr(one, name), getattr(other, name)) for name in USAGE_FIELDS))
+def _shared(bucket: Usage, call: Usage) -> Usage:
+    """Return what both tell of; of the aggregate's calls, those of the least certain cost."""
+    shared = {name: min(getattr(bucket, name), getattr(call, name)) for name in _TOLD_TWICE}
+    calls = shared["calls"]
+    for basis in reversed(BASES):
+        name = f"calls_{basis}"
+        shared[name] = min(getattr(bucket, name), calls)
+        calls -= shared[name]
+    return Usage(**shared)

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     from clearbar.spend.folder import LedgerFolder
 
-_OPTIONS: Final = "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 2000"
-# Small dictionaries: building one for a column of unique ids costs more than it saves.
+_OPTIONS: Final = (
+    "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PARQUET_VERSION v2,"
+    " DICTIONARY_SIZE_LIMIT 2000, ROW_GROUP_SIZE 30720"
+)
+# Small dictionaries: building one for a column of unique ids costs more than it saves. Small row
+# groups: whoever writes or reads a file holds one of each column.
 _ORIGIN_FIELDS: Final = (*DIMENSIONS, "labels")
 
 

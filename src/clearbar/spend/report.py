@@ -87,15 +87,24 @@ def key_of(origin: Origin, by: str) -> str:
     Raises:
         UnknownName: when there is no such dimension.
     """
+    check_dimension(by)
     if by == "label":
         return origin.labels.strip("|").replace("|", ", ") or UNNAMED
     if by.startswith("label:"):
         return labels_of(origin.labels).get(by.removeprefix("label:"), UNNAMED)
-    if by not in BY:
+    return str(getattr(origin, by)) or UNNAMED
+
+
+def check_dimension(by: str) -> None:
+    """Do nothing for a dimension that spend can be shown by.
+
+    Raises:
+        UnknownName: when there is no such dimension.
+    """
+    if by not in BY and not by.startswith("label:"):
         raise UnknownName(
             f'spend is not kept by "{by}".{nearest(by, BY)}', f"one of {', '.join(BY)}"
         )
-    return str(getattr(origin, by)) or UNNAMED
 
 
 def spend_report(
@@ -111,6 +120,7 @@ def spend_report(
     Raises:
         UnknownName: when there is no such dimension.
     """
+    check_dimension(by)
     usages = reading.by_origin(period)
     origins = reading.origins
     if by == "day":

@@ -133,6 +133,12 @@ def _check_lengths(number: int, lines: list[bytes]) -> None:
         )
 
 
+def state_of(path: Path) -> str:
+    """Return what is equal as long as nobody has written to the file; writing changes its ctime."""
+    stat = path.stat()
+    return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
+
+
 def _open(path: Path) -> IO[bytes]:
     with path.open("rb") as probe:
         compressed = probe.read(2) == b"\x1f\x8b"

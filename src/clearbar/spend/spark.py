@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import socket
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import narwhals as nw
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_CONNECT_SECONDS: Final = 5.0
+
+
 class SparkEngine:
     """An existing engine, reached at an address such as `sc://host:15002`.
 
@@ -20,6 +25,7 @@ class SparkEngine:
     """
 
     def __init__(self, address: str) -> None:
+        _check_reachable(address)
         try:
             from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
         except ImportError as error:
@@ -49,3 +55,17 @@ class SparkEngine:
     def close(self) -> None:
         """End the session."""
         self._session.stop()
+
+
+def _check_reachable(address: str) -> None:
+    """Fail at once where nothing listens; the client itself would try again for minutes."""
+    parts = urlsplit(address)
+    if parts.scheme != "sc" or not parts.hostname:
+        raise ClearbarError(f'"{address}" is no Spark Connect address', "write sc://host:15002")
+    try:
+        place = (parts.hostname, parts.port or 15002)
+        socket.create_connection(place, timeout=_CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise ClearbarError(
+            f"nothing answers at {address}", "start the Spark Connect server, or leave --engine out"
+        ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from clearbar.core.errors import ClearbarError
 from clearbar.core.period import last_days
 from clearbar.workspace.owning import Owning
 
@@ -40,7 +41,7 @@ class Gating(Owning):
         from clearbar.gate.docket_entries import record_verdicts
 
         current = self.verdicts()
-        if self._as_of is not None:
+        if self.is_as_of_another_day:
             return current, ()
         return current, record_verdicts(self.store, current, self._now)
 
@@ -49,7 +50,8 @@ class Gating(Owning):
         from clearbar.gate import decide
         from clearbar.gate.docket_entries import last_verdicts
 
-        return decide.check(self.scorecard(), self.verdicts(), last_verdicts(self.store))
+        recorded = last_verdicts(self.store, self.as_of)
+        return decide.check(self.scorecard(), self.verdicts(), recorded)
 
     def defend(
         self, workflow: str, *, by: str, why: str, days: int | None = None, on: date | None = None
@@ -58,6 +60,7 @@ class Gating(Owning):
         from clearbar.gate.docket_entries import defend
         from clearbar.gate.facts import review_days
 
+        self._refuse_another_day()
         lasts = days or review_days(self.workflow(workflow), self.declared.policy)
         given = on or self.as_of
         ends = given + timedelta(days=lasts)
@@ -69,8 +72,16 @@ class Gating(Owning):
         """Record a person's decision against the table, until a day."""
         from clearbar.gate.docket_entries import override
 
+        self._refuse_another_day()
         self.workflow(workflow)
         return override(self.store, workflow, decision, by=by, why=why, until=until, now=self._now)
+
+    def _refuse_another_day(self) -> None:
+        """Keep the docket to its word: it says what was said when."""
+        if self.is_as_of_another_day:
+            raise ClearbarError(
+                f"nothing is recorded under another day ({self._as_of})", "leave out --as-of"
+            )
 
     def gate_history(self, workflow: str) -> list[Entry]:
         """Return all that the docket says of a workflow, oldest first."""
@@ -79,17 +90,26 @@ class Gating(Owning):
         return history(self.store, workflow)
 
     def check(self, expected_head: str | None = None) -> list[Problem]:
-        """Return what is wrong with the ledger or the docket; clearbar.toml is read on the way."""
+        """Return what is wrong with the ledger, the outcomes or the docket.
+
+        clearbar.toml is read on the way.
+        """
         from clearbar.gate.docket import parse_head, verify
+        from clearbar.own import outcomes
         from clearbar.spend.verify import verify_ledger
 
         self.declared  # noqa: B018 - reading it says what is wrong with it
         noted = parse_head(expected_head) if expected_head else None
-        return [*verify_ledger(self.ledger), *verify(self.store, noted)]
+        of_outcomes = outcomes.verify(self.store)
+        return [*verify_ledger(self.ledger), *of_outcomes, *verify(self.store, noted)]
 
     @property
     def docket_head(self) -> str:
-        """The end of the docket. Kept elsewhere, it shows later that nothing was cut off."""
+        """The end of the docket. Kept elsewhere, it shows later that nothing was cut off.
+
+        Raises:
+            LedgerError: when the docket cannot be read.
+        """
         from clearbar.gate.docket import head
 
         return str(head(self.store))

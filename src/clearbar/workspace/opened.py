@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DECLARED: Final = "clearbar.toml"
 _KEPT: Final = ".clearbar"
+_FIRST_DAY: Final = date(1970, 1, 1)
+_LAST_DAY: Final = date(2999, 12, 31)
 
 
 class Opened:
@@ -104,8 +106,22 @@ class Opened:
 
     @property
     def as_of(self) -> date:
-        """The day on which everything is judged; it is not part of any period behind it."""
-        return self._as_of or self.declared.as_of or self._clock().date()
+        """The day on which everything is judged; it is not part of any period behind it.
+
+        Raises:
+            ClearbarError: when it is so far away that periods around it would leave the calendar.
+        """
+        day = self._as_of or self.declared.as_of or self._clock().date()
+        if not _FIRST_DAY <= day <= _LAST_DAY:
+            raise ClearbarError(
+                f"{day} is too far away to judge on", f"give a day from {_FIRST_DAY} to {_LAST_DAY}"
+            )
+        return day
+
+    @property
+    def is_as_of_another_day(self) -> bool:
+        """Whether the caller chose the day, so that nothing may be recorded as decided today."""
+        return self._as_of is not None
 
     @property
     def _now(self) -> datetime:

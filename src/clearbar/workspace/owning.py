@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from clearbar.core.errors import Problem, UnknownName, nearest
+from clearbar.core.errors import UnknownName, nearest
 from clearbar.core.period import ALL, Period, last_days
 from clearbar.workspace.opened import DECLARED
 from clearbar.workspace.spending import Spending
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
     from clearbar.own.card import Scorecard
-    from clearbar.own.outcomes import Appended
+    from clearbar.own.outcome_reading import OutcomesRead
     from clearbar.own.workflow import Workflow
 
 
@@ -34,15 +35,11 @@ class Owning(Spending):
             raise UnknownName(f'no workflow is called "{name}".{close}', "see clearbar.toml")
         return names[name]
 
-    def add_outcomes(self, path: Path) -> tuple[Appended, list[Problem]]:
-        """Read a file of outcomes."""
-        from clearbar.own.outcome_file import read_outcomes
-        from clearbar.own.outcomes import append
+    def add_outcomes(self, paths: Sequence[Path]) -> OutcomesRead:
+        """Read files of outcomes."""
+        from clearbar.own.outcome_reading import add_files
 
-        read = list(read_outcomes(path))
-        bad = [item for item in read if isinstance(item, Problem)]
-        good = [item for item in read if not isinstance(item, Problem)]
-        return append(self.store, good, self._clock()), bad
+        return add_files(self.store, paths, self._clock())
 
     def outcome(self, workflow: str, task_id: str, score: float, **said: Any) -> bool:
         """Record one outcome; return whether it is new."""
@@ -54,12 +51,13 @@ class Owning(Spending):
         made = Outcome(workflow, task_id, score, scored_at=scored_at, **said)
         return append(self.store, [made], self._clock()).new == 1
 
-    def add_declared_outcomes(self) -> int:
-        """Read `outcomes/` and the files that metrics name; return how many outcomes are new."""
+    def add_declared_outcomes(self) -> OutcomesRead:
+        """Read what is new in `outcomes/` and in the files that metrics name."""
+        from clearbar.own.outcome_reading import add_changed_files, named_files
+
         named = {each.metric.source for each in self.declared.workflows if each.metric}
-        found = (path for text in {"outcomes/*", *named} for path in self.folder.glob(text))
-        paths = sorted({path for path in found if path.is_file()})
-        return sum(self.add_outcomes(path)[0].new for path in paths)
+        paths = {path for text in {"outcomes/*", *named} for path in named_files(self.folder, text)}
+        return add_changed_files(self.store, sorted(paths), self._clock())
 
     def propose_workflows(self) -> int:
         """Append workflows for unattributed spend to clearbar.toml; return how many."""

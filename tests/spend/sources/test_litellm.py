@@ -69,6 +69,11 @@ def test_spend_is_exact_to_the_last_digit(read: Callable[..., Any]) -> None:
     assert records[0].reported_cost_usd == Decimal("0.00022500000000000002")
 
 
+def test_no_spend_for_tokens_is_an_unknown_price_not_a_free_call(read: Callable[..., Any]) -> None:
+    assert one(read, spend=0).reported_cost_usd is None
+    assert one(read, spend=0, prompt_tokens=0, completion_tokens=0).reported_cost_usd == 0
+
+
 def test_times_without_an_offset_are_utc(read: Callable[..., Any]) -> None:
     with_offset = one(read, startTime="2025-01-24T10:20:46.500+01:00")
     assert one(read).started_at_us == with_offset.started_at_us == 1_737_710_446_500_000

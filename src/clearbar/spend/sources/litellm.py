@@ -96,12 +96,18 @@ def _record(found: Entry) -> Record:
             text(fields(metadata.get("usage_object")).get("service_tier"))
         ),
         **meters,
-        reported_cost_usd=Decimal(0) if hit else usd(row.get("spend"), "spend"),
+        reported_cost_usd=Decimal(0) if hit else _spend(row, meters),
         upstream_id=request_id if known else "",
         session_id=text(row.get("session_id")),
         latency_ms=quantity(row.get("request_duration_ms"), "request_duration_ms"),
         **provenance(found),
     )
+
+
+def _spend(row: dict[str, Any], meters: Counts) -> Decimal | None:
+    """Return what LiteLLM computed; a zero beside tokens means that it knew no price."""
+    spend = usd(row.get("spend"), "spend")
+    return None if not spend and any(meters.values()) else spend
 
 
 def _meters(row: dict[str, Any], usage: dict[str, Any]) -> Counts:
