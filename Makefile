@@ -5,7 +5,7 @@ export UV_COMPILE_BYTECODE = 1
 export UV_LINK_MODE = copy
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test fast check versions lint types floors docs samples bench lock clean
+.PHONY: help demo test fast check versions lint types floors docs samples prices bench lock clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,8 +66,12 @@ docs: .venv/dev  ## rewrite the generated reference pages; a difference is an er
 samples: .venv/dev  ## rewrite the expected half of the source samples; the diff is the review
 	@$(BIN)/python tests/spend/sources/samples.py
 
+prices: .venv/dev  ## rewrite the shipped price book, after `make lock` has moved the price library
+	@rm -f src/clearbar/spend/price_book/*.parquet
+	@$(BIN)/python -c "from pathlib import Path; from clearbar.spend.prices import PriceBook, make; make(PriceBook(Path('src/clearbar/spend/price_book'), ()).path)"
+
 bench: .venv/dev  ## ratios against peers and limits; never absolute times
-	@for b in benchmarks/*.py; do $(BIN)/python $$b || exit 1; done
+	@for b in ingest pricing scorecard; do $(BIN)/python benchmarks/$$b.py || exit 1; done
 
 lock: .boot/ok  ## renew the locks: hashes, no addresses
 	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --group build -o requirements.lock

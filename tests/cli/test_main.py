@@ -108,3 +108,10 @@ def test_a_closed_pipe_is_no_crash(filled: CommandLine) -> None:
         ["sh", "-c", program], cwd=filled.folder, capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_file_of_the_ledger_is_no_crash(filled: CommandLine) -> None:
+    for path in (filled.folder / ".clearbar" / "ledger" / "records").iterdir():
+        path.write_bytes(b"damaged")
+    said = filled("spend")
+    assert (said.code, said.err.count("\n")) == (1, 2)

@@ -105,3 +105,19 @@ def test_a_glob_may_be_absolute(tmp_path: Path) -> None:
 def test_a_workspace_whose_own_name_looks_like_a_glob_finds_its_tables(tmp_path: Path) -> None:
     base = tmp_path / "costs [2026]"
     assert mapping_for(base / "exports" / "c.csv", [table("exports/*.csv")], base) is not None
+
+
+def test_the_home_of_nobody_does_not_exist(exports: Path) -> None:
+    with pytest.raises(ClearbarError, match="does not exist"):
+        candidates(["~nobody-by-this-name/a.jsonl"], exports)
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(
+    exports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ClearbarError, match="Permission denied"):
+        candidates(["."], exports)

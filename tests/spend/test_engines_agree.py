@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -93,12 +94,14 @@ def sail() -> Iterator[str]:
 
 
 @pytest.fixture(params=["polars", "sail"])
-def other(request: pytest.FixtureRequest) -> Iterator[Engine]:
+def other(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     if request.param == "polars":
         yield PolarsEngine()
         return
     from clearbar.spend.spark import SparkEngine
 
+    # PySpark takes a main module without a file for a doctest; a parallel test run has none.
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
     engine = SparkEngine(request.getfixturevalue("sail"))
     yield engine
     engine.close()

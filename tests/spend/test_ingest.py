@@ -294,3 +294,21 @@ def test_a_declared_table_is_read(workspace: Workspace) -> None:
     summary = workspace.add([str(workspace.folder / "usage")])
     assert summary.records_by_source == {"table": 1}
     assert total(workspace).input_tokens == 1_000
+
+
+def test_lost_records_come_back_though_other_files_are_added_first(workspace: Workspace) -> None:
+    path = str(put(workspace, "a.jsonl", lines(1, 2)))
+    workspace.add([path])
+    for file in (workspace.folder / ".clearbar" / "ledger" / "records").iterdir():
+        file.unlink()
+    workspace.add([str(put(workspace, "b.jsonl", lines(3)))])
+    assert workspace.add([path]).new == 2
+
+
+def test_merged_charges_do_not_outlive_their_records(workspace: Workspace) -> None:
+    paths = [str(put(workspace, f"{n}.jsonl", line(1, completion_tokens=n))) for n in (1, 2)]
+    workspace.add(paths)
+    for file in (workspace.folder / ".clearbar" / "ledger" / "records").iterdir():
+        file.unlink()
+    workspace.add(paths[:1])
+    assert total(workspace).output_tokens == 1

@@ -8,18 +8,17 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from decimal import Decimal
 from multiprocessing import get_context
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from tests.spend.staged import at, price_one
 
 from clearbar.core.errors import UnknownName
+from clearbar.spend import prices
+from clearbar.spend.engine import connect
 from clearbar.spend.price_override import PriceOverride
 from clearbar.spend.price_rate import Kind
 from clearbar.spend.prices import PriceBook
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -175,3 +174,14 @@ def test_a_rate_knows_its_days(book: PriceBook) -> None:
     kind = Kind("openai", "gpt-5.6-sol", "openai/gpt-5.6-sol", "", "", "")
     [(_, rates)] = book.rates_in_force([kind])
     assert sorted({rate.start for rate in rates}) == [date.min, date(2026, 8, 21)]
+
+
+def test_the_shipped_book_is_what_the_locked_library_says(tmp_path: Path) -> None:
+    shipped = Path(prices.__file__).parent / "price_book" / PriceBook(tmp_path, ()).path.name
+    prices.make(tmp_path / "made.parquet")
+    with connect() as connection:
+        books = [
+            connection.read_parquet(str(path)) for path in (shipped, tmp_path / "made.parquet")
+        ]
+        assert books[0].except_(books[1]).fetchall() == []
+        assert books[1].except_(books[0]).fetchall() == []

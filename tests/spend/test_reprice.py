@@ -123,3 +123,12 @@ def test_reading_a_file_again_does_not_undo_a_repricing(
 
 def test_an_empty_ledger_has_nothing_to_reprice(ledger: Ledger, book: PriceBook) -> None:
     assert reprice(ledger, book, ALL, 1) == 0
+
+
+def test_repricing_under_a_clock_that_was_put_back_counts(
+    ledger: Ledger, book: PriceBook, half_price: PriceBook
+) -> None:
+    append(ledger, book, [record()], at=1_000)
+    before = cost(ledger)
+    reprice(ledger, half_price, ALL, 2)
+    assert cost(ledger) == before / 2

@@ -177,3 +177,24 @@ def test_json_of_what_is_not_known_is_null(workspace: Workspace) -> None:
     found = trace_json(traced(workspace))
     assert found["cost_usd"] is None
     assert {line["unit_price_usd"] for line in found["lines"]} == {None}
+
+
+def test_a_price_that_is_declared_no_more_is_not_taken_for_another(workspace: Workspace) -> None:
+    declare = workspace.folder / "clearbar.toml"
+    price = '[[price]]\nprovider = "*"\nmodel = "{}"\nusd_per_million = {{ input_tokens = "{}" }}\n'
+    declare.write_text(price.format("gpt-4o", 7))
+    workspace.__dict__.pop("declared", None)
+    export(workspace, LINE)
+    declare.write_text(price.format("other", 99))
+    with Workspace(workspace.folder) as later:
+        assert {line.unit_price_usd for line in traced(later).lines} == {None}
+
+
+def test_a_charge_whose_price_is_declared_no_more_can_be_traced(workspace: Workspace) -> None:
+    declare = workspace.folder / "clearbar.toml"
+    declare.write_text('[[price]]\nprovider = "*"\nmodel = "*"\ndiscount = "0.5"\n')
+    workspace.__dict__.pop("declared", None)
+    export(workspace, LINE)
+    declare.write_text("")
+    with Workspace(workspace.folder) as later:
+        assert traced(later).cost_usd == Decimal("0.0015")

@@ -9,6 +9,7 @@ import pytest
 from tests.spend.ledger_cases import append, total
 from tests.spend.record_makers import record
 
+from clearbar.core.errors import LedgerError
 from clearbar.spend.verify import verify_ledger
 
 if TYPE_CHECKING:
@@ -81,6 +82,19 @@ def test_damage_in_the_middle_of_a_file_is_found(sound: Ledger) -> None:
     )
     path.write_bytes(content)
     assert verify_ledger(sound)
+
+
+def test_charges_are_merged_anew_where_the_merged_file_is_gone(sound: Ledger) -> None:
+    before = total(sound)
+    only(sound.folder.path / "merged").unlink()
+    assert total(sound) == before
+
+
+def test_a_sum_without_its_origins_is_refused(sound: Ledger) -> None:
+    for path in sound.folder.origin_files().values():
+        path.unlink()
+    with pytest.raises(LedgerError, match="is missing"):
+        total(sound)
 
 
 def test_a_merged_file_that_is_gone_is_missed(sound: Ledger) -> None:

@@ -21,6 +21,12 @@ VERBS: Final = {
 }
 
 
+_ENGINE_ERRORS: Final = frozenset(
+    {"DatabaseError", "OperationalError", "IOException", "InvalidInputException"}
+)
+"""By name, as DuckDB and SQLite are not loaded for `--help`."""
+
+
 class VerbGroup(click.Group):
     """The top of the command line. `--help` imports no verb."""
 
@@ -57,6 +63,17 @@ class VerbGroup(click.Group):
             if error.hint:
                 click.echo(f"hint: {error.hint}", err=True)
             sys.exit(error.exit_code)
+        except Exception as error:
+            if not _is_of_the_disk(error):
+                raise
+            click.echo(f"error: {str(error).strip().splitlines()[0]}", err=True)
+            click.echo("hint: is the disk full, or a file damaged? clearbar check", err=True)
+            sys.exit(1)
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Return whether files could not be read or written, ours or another's."""
+    return isinstance(error, OSError) or type(error).__name__ in _ENGINE_ERRORS
 
 
 @click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from clearbar.spend.prices import PriceBook
 
 BATCH_RECORDS: Final = 50_000
-_MEMORY: Final = "120MB"
+_BATCH_BYTES: Final = 48_000_000
+"""A batch of more is published at once, so that whatever records say, it fits into memory."""
+_MEMORY: Final = "160MB"
 _MAX_SPOOLED_BYTES: Final = 1_000_000
 _BUFFER_BYTES: Final = 1 << 18
 
@@ -88,6 +90,9 @@ class Appender:
             self._turn_to(record.origin)
         self._spool.write(encoded.replace(self._origin_json, self._given_json, 1) + b"\n")
         self._pending += 1
+        self._pending_bytes += len(encoded)
+        if self._pending_bytes >= _BATCH_BYTES:
+            self.seal()
         return True
 
     def _turn_to(self, origin: Origin) -> None:
@@ -120,6 +125,7 @@ class Appender:
         self._path: Path = self._folder.scratch(".jsonl")
         self._spool: IO[bytes] = self._path.open("wb", _BUFFER_BYTES)
         self._pending = 0
+        self._pending_bytes = 0
         self._given: dict[tuple[FileRead, Origin], int] = {}
         self._origin = None
 

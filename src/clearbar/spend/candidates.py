@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from glob import escape, glob, has_magic
@@ -27,6 +28,8 @@ class Candidate:
     size: int
     named: bool
     """Whether the caller named this very file, so that it has to be readable."""
+    given: Path
+    """The path by which it was found; another than `path` where that is behind a link."""
 
 
 def candidates(paths: Sequence[str], base: Path) -> list[Candidate]:
@@ -35,14 +38,15 @@ def candidates(paths: Sequence[str], base: Path) -> list[Candidate]:
     Raises:
         ClearbarError: when a path names nothing, or nothing that can be read twice.
     """
-    found: dict[Path, bool] = {}
+    found: dict[Path, tuple[bool, Path]] = {}
     for text in paths:
         for path, named in _expand(text, base):
             resolved = path.resolve()
-            found[resolved] = found.get(resolved, False) or named
+            before, given = found.get(resolved, (False, path))
+            found[resolved] = before or named, given
     return [
-        Candidate(path, path.stat().st_size, named)
-        for path, named in sorted(found.items())
+        Candidate(path, path.stat().st_size, named, Path(os.path.normpath(given)))
+        for path, (named, given) in sorted(found.items())
         if path.is_file()
     ]
 
@@ -51,13 +55,20 @@ def mapping_for(path: Path, mappings: Sequence[TableMapping], base: Path) -> Tab
     """Return the first declared table whose glob takes the file."""
     text = str(path)
     for mapping in mappings:
-        if fnmatch(text, str(Path(escape(str(base))) / Path(mapping.files).expanduser())):
+        if fnmatch(text, str(Path(escape(str(base))) / _at_home(mapping.files))):
             return mapping
     return None
 
 
+def _at_home(text: str) -> Path:
+    """Return the path with `~` resolved; left as it stands where there is no such user."""
+    with suppress(RuntimeError):
+        return Path(text).expanduser()
+    return Path(text)
+
+
 def _expand(text: str, base: Path) -> Iterator[tuple[Path, bool]]:
-    path = base / Path(text).expanduser()
+    path = base / _at_home(text)
     if path.is_dir():
         yield from ((file, False) for file in _walk(path))
     elif path.is_file():
@@ -81,8 +92,17 @@ def _expand(text: str, base: Path) -> Iterator[tuple[Path, bool]]:
         raise ClearbarError(f"{text} does not exist", "name a file, a folder or a glob")
 
 
+def _refuse(error: OSError) -> None:
+    if isinstance(error, FileNotFoundError):  # somebody removed it meanwhile
+        return
+    raise ClearbarError(
+        f"{error.filename} cannot be read: {error.strerror}",
+        "nothing was added; give yourself the right to read it, or name other paths",
+    ) from error
+
+
 def _walk(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if name not in _PASSED_OVER]
         for name in names:
             yield Path(root, name)

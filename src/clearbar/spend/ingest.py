@@ -111,13 +111,17 @@ def ingest(
     progress: Progress | None = None,
 ) -> Summary:
     """Read the files into the ledger; return what came of it. Good records never wait for bad."""
+    if not ledger.is_whole:
+        _forget_files(store)
+        ledger.forget_lost_files()
     total, done = sum(file.size for file in files), 0
     with ledger.appender(book, int(now.timestamp() * 1_000_000)) as appender:
-        reading = _Reading(appender, store, now, _files_read(store) if ledger.is_whole else {})
+        reading = _Reading(appender, store, now, _files_read(store))
         for file in files:
             if progress:
                 progress(done, total, file.path.name)
-            reading.take(file, mapping_for(file.path, mappings, base))
+            mapping = mapping_for(file.path, mappings, base)
+            reading.take(file, mapping or mapping_for(file.given, mappings, base))
             done += file.size
         reading.checkpoint()
         summary = reading.summary
@@ -231,6 +235,12 @@ def _items(file: SourceFile, source: Source) -> Iterator[Record | Problem]:
         yield from source.read(file)
     except ClearbarError as error:
         yield Problem(error.message, error.hint)
+
+
+def _forget_files(store: Store) -> None:
+    """Have every file read again, the next time it is added: records of it may be lost."""
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM file_read")
 
 
 def _files_read(store: Store) -> dict[str, tuple[str, int]]:

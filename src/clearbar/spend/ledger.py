@@ -44,6 +44,10 @@ class Ledger:
         """Whether records are here, and none that were here once are gone."""
         return bool(self.folder.record_files()) and not self.folder.lost_files()
 
+    def forget_lost_files(self) -> None:
+        """Take the records that are left for all there are; charges are merged of them anew."""
+        self.folder.publish_manifest(Manifest())
+
     def appender(self, book: PriceBook, read_at_us: int) -> Appender:
         """Return what takes records in."""
         return Appender(self.folder, book, read_at_us)
@@ -69,6 +73,9 @@ class Ledger:
         """Return what the charges are made of now, which files are new in it, and the joined."""
         before = self.folder.manifest()
         files = self.folder.record_files()
+        lost = before.covers - files.keys()
+        if before.merged and not self.folder.merged_file(before.merged).exists():
+            before = Manifest(lost)
         new = {name: path for name, path in files.items() if name not in before.covers}
         if not new:
             return before, frozenset(), 0
@@ -77,7 +84,7 @@ class Ledger:
         with Settling(self.folder) as settling:
             if joined := settling.touched(list(new.values()), covered):
                 merged = settling.publish(list(files.values()), merged)
-        settled = Manifest(frozenset(files), merged)
+        settled = Manifest(lost.union(files), merged)
         self.folder.publish_manifest(settled)
         return settled, frozenset(new), joined
 

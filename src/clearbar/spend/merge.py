@@ -4,6 +4,10 @@ The winner is the whole record of the best evidence, then the newest parser's, t
 then the one with most output, then the latest line; never a per-field maximum. The charge begins
 when the earliest record says so. Its origin is the winner's, completed by the others'. So the
 order of reading, repeated reading and overlapping files change nothing.
+
+A row of a declared table means what clearbar.toml says of its columns: of several readings of it
+the latest wins, its time too, so that a corrected mapping takes effect; a source that knows its
+format goes before a table of equal evidence.
 """
 
 from __future__ import annotations
@@ -16,9 +20,10 @@ from clearbar.spend.columns import STORED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RANK: Final = """row(evidence, parser_version, final, coalesce(output_tokens, -1),
- epoch_us(coalesce(seen_at, started_at)), digest, source, -epoch_us(started_at), lines,
- epoch_us(read_at), uri)"""
+RANK: Final = f"""row(evidence, parser_version,
+ CASE WHEN source = 'table' THEN epoch_us(read_at) ELSE {2**62} END,
+ final, coalesce(output_tokens, -1), epoch_us(coalesce(seen_at, started_at)), digest, source,
+ -epoch_us(started_at), lines, epoch_us(read_at), uri)"""
 """SQL by which the highest record of a charge wins; no two are equal but for equal records."""
 
 _FILLED: Final = ("trace_id", "session_id", "task_id")
@@ -42,7 +47,8 @@ def merged_sql(records: str, heads: str, united: str) -> str:
     `united` has the origin of some places: `united_id`.
     """
     made = {name: f"coalesce(nullif({name}, ''), told_{name}, '')" for name in _FILLED}
-    made |= {"started_at": "began", "day": "CAST(began AS DATE)"}
+    starts = "CASE WHEN source = 'table' THEN started_at ELSE began END"
+    made |= {"started_at": starts, "day": f"CAST({starts} AS DATE)"}
     made |= {"origin_id": "coalesce(united_id, origin_id)", "charge_id": "r.charge_id"}
     columns = ", ".join(f"{made.get(name, name)} AS {name}" for name in STORED)
     return f"""

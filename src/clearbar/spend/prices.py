@@ -1,6 +1,7 @@
 """The dated price book: the price library's rates in one file, beside the user's own prices.
 
-The file is made once per version of the library; the user's overrides are laid over its rates when
+The file is made once per version of the library, and comes ready-made for the version that Clearbar
+is locked to; the user's overrides are laid over its rates when
 charges are priced, so that changing them rebuilds nothing. The library itself is imported only to
 make the file and to look up a model that was never seen before.
 """
@@ -11,6 +12,7 @@ import hashlib
 import os
 import re
 from importlib.metadata import version as version_of
+from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -67,7 +69,11 @@ class PriceBook:
         book = cls(folder, overrides)
         if not book.path.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            _make(book.path)
+            shipped = files("clearbar.spend").joinpath("price_book", book.path.name)
+            if shipped.is_file():
+                _publish(book.path, shipped.read_bytes())
+            else:
+                make(book.path)
         return book
 
     def resolve(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str | None]:
@@ -151,7 +157,8 @@ def _find(provider: str, model: str) -> str | None:
     return next((name for name in found if name), None) if model else None
 
 
-def _make(path: Path) -> None:
+def make(path: Path) -> None:
+    """Flatten the library's prices into a file of rates. Takes about a second."""
     from clearbar.spend.price_rows import write_rates  # noqa: PLC0415 - loads DuckDB
     from clearbar.spend.price_table import flatten  # noqa: PLC0415 - loads the price library
 

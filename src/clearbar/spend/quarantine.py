@@ -8,7 +8,8 @@ from typing import Final
 from clearbar.core.errors import Problem
 from clearbar.spend.charge import MAX_QUANTITY
 
-_MAX_USD: Final = Decimal(10) ** 12
+_MAX_USD: Final = Decimal(10) ** 9
+"""Of one record: sums of money have 14 digits before the point."""
 
 
 class QuarantineError(Exception):
@@ -47,7 +48,7 @@ def usd(value: object, name: str) -> Decimal | None:
     """Return a reported amount exactly, or None where nothing is reported.
 
     Raises:
-        QuarantineError: when it is not an amount from 0 to a million million.
+        QuarantineError: when it is not an amount from 0 to a thousand million.
     """
     if value is None or value == "":
         return None

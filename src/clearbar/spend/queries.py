@@ -71,6 +71,11 @@ def first_days(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return frame.group_by("origin_id").agg(nw.col("day").min())
 
 
+def bucket_origins(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return the origins that have an aggregate."""
+    return frame.filter(nw.col("grain") == "bucket").select("origin_id").unique()
+
+
 def dearest(frame: nw.LazyFrame[Any], count: int) -> nw.LazyFrame[Any]:
     """Return id, origin, day, basis and cost of the dearest charges; not of aggregates."""
     known = frame.filter(~nw.col("cost_usd").is_null(), nw.col("grain") == "call")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
+from clearbar.core.errors import LedgerError
 from clearbar.spend import queries
 from clearbar.spend.reconcile import Correction, DayUsage, corrections, scope
 from clearbar.spend.usage import Usage
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from clearbar.spend.charge import Origin
     from clearbar.spend.ledger import Ledger
 
-_AGGREGATE_SOURCES: Final = frozenset({"openai_usage"})
+_AGGREGATING: Final = frozenset({"openai_usage", "table"})
+"""The sources that may tell of many calls in one record."""
 
 
 class LedgerReading:
@@ -33,8 +35,14 @@ class LedgerReading:
         self._corrections = self._find_corrections()
 
     def by_origin(self, period: Period) -> dict[int, Usage]:
-        """Return origin id -> usage in the period."""
+        """Return origin id -> usage in the period.
+
+        Raises:
+            LedgerError: when a file of origins is gone.
+        """
         found = {key: usage for (key,), usage in self._grouped(["origin_id"], period).items()}
+        if lost := found.keys() - self.origins.keys():
+            raise LedgerError(f"origin {min(lost)} is missing", "see what else is: clearbar check")
         for correction in self._within(period):
             found[correction.origin_id] += correction.usage
         return found
@@ -99,10 +107,12 @@ class LedgerReading:
         return [correction for correction in self._corrections if correction.day in period]
 
     def _find_corrections(self) -> list[Correction]:
-        aggregates = {o.source in _AGGREGATE_SOURCES: None for o in self.origins.values()}
-        if self._charges is None or len(aggregates) < 2:  # noqa: PLR2004 - both kinds, or nothing to do
+        if self._charges is None or not _AGGREGATING & {o.source for o in self.origins.values()}:
             return []
-        scopes = {scope(o) for o in self.origins.values() if o.source in _AGGREGATE_SOURCES}
+        buckets = self._engine.rows(queries.bucket_origins(self._charges))
+        if not buckets:
+            return []
+        scopes = {scope(self.origins[key]) for (key,) in buckets if key in self.origins}
         wanted = [(key, 0) for key, o in self.origins.items() if scope(o) in scopes]
         table = self._engine.table({"origin_id": int, "workflow": int}, wanted)
         frame = queries.attributed(self._charges, table)

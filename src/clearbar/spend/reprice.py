@@ -8,9 +8,12 @@ from clearbar.spend import pricing
 from clearbar.spend.columns import STORED
 from clearbar.spend.engine import connect, load_table, quoted
 from clearbar.spend.folder import new_name
+from clearbar.spend.merge import RANK
 from clearbar.spend.record_files import parquet_sql, publish_records, read_origins
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
 
     from clearbar.core.period import Period
@@ -30,6 +33,7 @@ def reprice(ledger: Ledger, book: PriceBook, period: Period, read_at_us: int) ->
     try:
         _stage(connection, ledger, book, period)
         pricing.price(connection, book, "staged")
+        read_at_us = max(read_at_us, 1 + _newest_us(connection, files))
         changed = _changed(connection, read_at_us)
         if changed:
             target = ledger.folder.record_file(new_name(read_at_us))
@@ -50,14 +54,23 @@ def _stage(
     load_table(connection, "given_origin", {**columns, "price_model": "VARCHAR"}, rows)
     records = parquet_sql(ledger.folder.record_files().values())
     latest = f"PARTITION BY {', '.join(_SAME_RECORD)} ORDER BY read_at DESC"
+    first = f"PARTITION BY charge_id ORDER BY {RANK} DESC"  # of a table the last reading counts
     connection.execute(
         f"""CREATE TEMP TABLE staged AS
         SELECT row_number() OVER () AS row_id, records.*, provider, model, price_model
         FROM (SELECT * FROM {records}
-              WHERE day >= {quoted(str(period.start))} AND day < {quoted(str(period.end))}
-              QUALIFY row_number() OVER ({latest}) = 1) records
-        JOIN given_origin USING (origin_id)"""
+              QUALIFY row_number() OVER ({latest}) = 1
+                  AND (source <> 'table' OR row_number() OVER ({first}) = 1)) records
+        JOIN given_origin USING (origin_id)
+        WHERE day >= {quoted(str(period.start))} AND day < {quoted(str(period.end))}"""
     )
+
+
+def _newest_us(connection: duckdb.DuckDBPyConnection, files: list[Path]) -> int:
+    """Return when the newest record was read: a clock that was put back must not hide a price."""
+    sql = f"SELECT epoch_us(max(read_at)) FROM {parquet_sql(files)}"
+    [newest] = connection.execute(sql).fetchone() or (0,)
+    return int(newest)
 
 
 def _changed(connection: duckdb.DuckDBPyConnection, read_at_us: int) -> int:

@@ -12,8 +12,11 @@ from clearbar.spend.quarantine import QuarantineError
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NUMBER: Final = re.compile(r"\d{1,20}(\.\d{1,12})?")
+_DAY: Final = re.compile(r"(19|20)\d{6}")
 _UNITS: Final = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
 """Below the first figure, a moment since 1970 is in units of the second, in microseconds."""
+_FIRST_SECOND: Final = 10**8
+"""In 1973. A smaller number is a year, or a day as a spreadsheet counts it, and no moment."""
 _LATEST_US: Final = 253_402_300_800_000_000
 """The end of the year 9999."""
 
@@ -51,12 +54,15 @@ def _parse(value: object, zone: tzinfo) -> int | None:
     if not isinstance(value, str):
         return None
     text = value.strip()
-    return _since_1970(text) if _NUMBER.fullmatch(text) else _iso(text, zone)
+    number = _NUMBER.fullmatch(text) and not _DAY.fullmatch(text)
+    return _since_1970(text) if number else _iso(text, zone)
 
 
 def _since_1970(text: str) -> int | None:
     try:
         number = Decimal(text)
+        if number < _FIRST_SECOND:
+            return None
         for limit, factor in _UNITS:
             if number < limit:
                 return int(number * factor)

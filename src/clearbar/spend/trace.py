@@ -125,7 +125,10 @@ def trace_of(
 ) -> Trace:
     """Return the trace of a charge from its records, the winner first."""
     winner = records[0]
-    earliest = min(record["started_at"] for record in records)
+    if price and not _multiplies_out(winner, price):
+        price = no_longer_known(winner["price_id"])
+    told = records[:1] if winner["source"] == "table" else records
+    earliest = min(record["started_at"] for record in told)
     return Trace(
         charge_id=winner["charge_id"],
         identity=winner["identity"],
@@ -140,6 +143,18 @@ def trace_of(
         lines=tuple(_price_lines(winner, price)),
         witnesses=tuple(_witness(record, wins=record is winner) for record in records),
     )
+
+
+def no_longer_known(price_id: str) -> dict[str, str]:
+    """Return what can be said of a price that was declared once and is not today."""
+    return {"price_id": price_id, "source": "a price that clearbar.toml or the price book had then"}
+
+
+def _multiplies_out(record: Mapping[str, Any], price: Mapping[str, str]) -> bool:
+    """Return whether a price can be the one that made the cost; also where lines cannot tell."""
+    costs = [line.cost_usd for line in _price_lines(record, price)]
+    known = [cost for cost in costs if cost is not None]
+    return len(known) < len(costs) or sum(known, Decimal(0)) == record["cost_usd"]
 
 
 def trace_json(trace: Trace) -> dict[str, Any]:

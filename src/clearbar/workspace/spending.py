@@ -57,7 +57,16 @@ class Spending(Opened):
 
     def trace(self, charge: str) -> Trace:
         """Return what is known of one charge, down to the bytes."""
-        return self._scored.trace(self.ledger.records_of(charge), self.book.explain)
+        from clearbar.core.errors import UnknownName
+        from clearbar.spend.trace import no_longer_known
+
+        def explained(price_id: str) -> dict[str, str]:
+            try:
+                return self.book.explain(price_id)
+            except UnknownName:
+                return no_longer_known(price_id)
+
+        return self._scored.trace(self.ledger.records_of(charge), explained)
 
     @property
     def quarantined_records(self) -> int:

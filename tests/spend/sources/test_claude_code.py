@@ -186,3 +186,11 @@ def test_fixtures_of_other_programs_are_read(
     items = [item for path in files for item in claude_code.read(open_source_file(path))]
     broken = [item for item in items if isinstance(item, Problem)]
     assert (len(items) - len(broken), len(broken)) == (records, problems)
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00"])
+def test_a_moment_outside_the_calendar_is_quarantined(
+    read: Callable[..., Any], moment: str
+) -> None:
+    records, problems = read("s.jsonl", log([line(timestamp=moment)]))
+    assert (len(records), len(problems)) == (0, 1)

@@ -35,7 +35,7 @@ from clearbar.spend.charge import Origin, Record, digest_of, label_text
 from clearbar.spend.json_records import CUT_SHORT, decode, fields, without_lone_surrogates
 from clearbar.spend.messages_usage import MessageUsage, cache_writes, thinking
 from clearbar.spend.quarantine import QuarantineError, usd
-from clearbar.spend.timestamps import microseconds
+from clearbar.spend.timestamps import microseconds, moment_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -245,7 +245,7 @@ def _record(telling: _Telling) -> Record:
             line.git_branch or "",
             line.agent_id or ("sidechain" if line.is_sidechain else ""),
         ),
-        started_at_us=microseconds(telling.first),
+        started_at_us=moment_us(telling.first, "timestamp"),
         seen_at_us=microseconds(telling.moment),
         usage="missing" if usage.input_tokens is usage.output_tokens is None else "final",
         final=telling.final,

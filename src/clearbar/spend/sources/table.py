@@ -8,8 +8,9 @@ is wrong by the whole cache.
 Times are ISO 8601, or seconds, milliseconds, microseconds or nanoseconds since 1970; texts
 without an offset are in the declared zone. In CSV, money may carry `$` and thousands may be set
 apart by commas. A row without a value in the identity column, or of a table without one, is known
-by what it says and by how many equal rows stand before it in the file: two equal rows of a file
-are two charges, and the same file twice adds nothing.
+by all that it says, in mapped columns and others, and by how many equal rows stand before it in the
+file: two equal rows of a file are two charges, the same file twice adds nothing, and a corrected
+mapping makes no other charges.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ class _Reader:
         calls = _count(values, "calls")
         billed = mapping.cost_basis == "billed"
         return Record(
-            identity=self._identity(taken, labels),
+            identity=self._identity(row.value, taken),
             evidence="provider" if billed else "gateway",
             origin=_origin(values, labels),
             started_at_us=moment_us(values.get("started_at"), "started_at", self._zone),
@@ -170,13 +171,13 @@ class _Reader:
             **provenance(row),
         )
 
-    def _identity(self, taken: _Values, labels: dict[str, str]) -> str:
-        """Return the identity; constants are no part of it, so that they can be corrected."""
+    def _identity(self, row: _Values, taken: _Values) -> str:
+        """Return the identity; the mapping is no part of it, so that it can be corrected."""
         name = self._mapping.name
         if given := _plain(taken.get("identity")):
             known = identity.is_provider_id(given)
             return identity.upstream(name, given) if known else identity.gateway(name, given)
-        said = (f"{key}={value}" for each in (taken, labels) for key, value in sorted(each.items()))
+        said = (f"{column}={value}" for column, value in sorted(row.items()))
         content = identity.content(NAME, name, *said)
         self._equal_rows[content] += 1
         return f"{content}:{self._equal_rows[content]}"
