@@ -87,7 +87,8 @@ class ScoredSpend:
         """Return the scorecard of a period."""
         by_origin = self._reading.by_origin(asked.period)
         both = _with_previous(asked.period)
-        daily = self._reading.by_workflow_and_day(both, self.workflow_of)
+        shown = Period(min(both.start, asked.month.start), max(both.end, asked.month.end))
+        daily = self._reading.by_workflow_and_day(shown, self.workflow_of)
         return build(
             asked.period,
             asked.as_of,
@@ -95,7 +96,7 @@ class ScoredSpend:
             daily_usage=[(workflow, day, usage) for (workflow, day), usage in daily.items()],
             model_usage=list(self._model_usage(by_origin)),
             outcomes=outcomes.daily(self._store, both, asked.as_of),
-            month_usage=self._month_usage(asked.month),
+            month_usage=_costs_in(asked.month, daily),
             first_days=self._first_days(),
             defences=defences,
             level=asked.level,
@@ -126,14 +127,10 @@ class ScoredSpend:
             origin = self._reading.origins[key]
             sums[self.workflow_of[key], origin.provider, origin.model] += usage
         table = shipped_tiers()
+        models = {model for _, _, model in sums}
+        tiers = {model: tier_of(model, self._tiers, table) for model in models}
         for (workflow, provider, model), usage in sums.items():
-            yield workflow, provider, model, tier_of(model, self._tiers, table), usage
-
-    def _month_usage(self, month: Period) -> dict[str, Decimal]:
-        sums: dict[str, Usage] = defaultdict(Usage)
-        for key, usage in self._reading.by_origin(month).items():
-            sums[self.workflow_of[key]] += usage
-        return {workflow: usage.cost_usd for workflow, usage in sums.items()}
+            yield workflow, provider, model, tiers[model], usage
 
     def _first_days(self) -> dict[str, date]:
         found: dict[str, date] = {}
@@ -154,3 +151,12 @@ class ScoredSpend:
 
 def _with_previous(period: Period) -> Period:
     return ALL if period.is_all else Period(period.previous().start, period.end)
+
+
+def _costs_in(month: Period, daily: Mapping[tuple[str, date], Usage]) -> dict[str, Decimal]:
+    """Return workflow -> cost on the days of a month."""
+    sums: dict[str, Usage] = defaultdict(Usage)
+    for (workflow, day), usage in daily.items():
+        if day in month:
+            sums[workflow] += usage
+    return {workflow: usage.cost_usd for workflow, usage in sums.items()}

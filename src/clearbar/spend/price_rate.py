@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearbar.spend.charge import METERS
@@ -103,6 +104,7 @@ _STANDARD: Final = frozenset(
 _TIER_NAMES: Final = {"on_demand_priority": "priority", "on_demand_flex": "flex"}
 
 
+@cache
 def scaled(price: Decimal, factor: Decimal) -> Decimal:
     """Return price times factor, exact to `PLACES`."""
     with localcontext() as exact:

@@ -194,10 +194,11 @@ def _prices_at(model: ModelInfo, at: datetime, context: Mapping[str, str]) -> _P
 
 def _by_meter(prices: ModelPrice) -> _Prices:
     units = _priced_units()
+    stated = vars(prices)  # getattr also looks among the units for every price that is not there
     found: _Prices = {}
     for meter, candidates in units.items():
         for price_key, per in candidates:
-            price: Any = getattr(prices, price_key)
+            price: Any = stated.get(price_key)
             if price is not None:
                 found[meter] = _per_unit(price, per)
                 break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
-from io import BytesIO
+from io import BufferedReader, BytesIO, FileIO
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
 
 from clearbar.core.errors import ClearbarError
@@ -140,9 +140,11 @@ def state_of(path: Path) -> str:
 
 
 def _open(path: Path) -> IO[bytes]:
-    with path.open("rb") as probe:
-        compressed = probe.read(2) == b"\x1f\x8b"
-    return cast("IO[bytes]", gzip.open(path, "rb")) if compressed else path.open("rb", 1 << 20)
+    stream = BufferedReader(FileIO(path), HEAD_BYTES)
+    if stream.peek(2)[:2] != b"\x1f\x8b":
+        return stream
+    stream.close()
+    return cast("IO[bytes]", gzip.open(path, "rb"))
 
 
 def _say(error: Exception) -> str:
