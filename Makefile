@@ -32,7 +32,7 @@ demo: .venv/ok  ## a sample company: its scorecard, its verdicts, and a page to 
 
 test: .venv/dev  ## all tests, the fast ones first, with branch coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -m "not slow" -q
+	@$(BIN)/coverage run -m pytest -m "not slow" -q -n 2
 	@$(BIN)/coverage run -m pytest -m slow -q -n 2
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 

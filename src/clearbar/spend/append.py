@@ -9,7 +9,7 @@ import msgspec
 
 from clearbar.spend import pricing
 from clearbar.spend.charge import EVIDENCE_RANK, METERS, digest_of
-from clearbar.spend.columns import SPOOLED, STORED
+from clearbar.spend.columns import CONTEXT, SPOOLED, STORED
 from clearbar.spend.engine import connect, load_table, quoted
 from clearbar.spend.folder import new_name
 from clearbar.spend.record_files import parquet_sql, publish_origins, publish_records
@@ -29,6 +29,8 @@ _BATCH_BYTES: Final = 48_000_000
 _MEMORY: Final = "160MB"
 _MAX_SPOOLED_BYTES: Final = 1_000_000
 _BUFFER_BYTES: Final = 1 << 18
+_Context = tuple[str, str, str]
+"""Service tier, speed and geo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Appender:
         """Say from which file the next records come."""
         self._file = file
         self._origin: Origin | None = None
+        self._context: _Context | None = None
 
     def add(self, record: Record) -> bool:
         """Take a record of the file last begun; False if its names and ids are absurdly long."""
@@ -86,8 +89,9 @@ class Appender:
         encoded = self._encoder.encode(record)
         if len(encoded) >= _MAX_SPOOLED_BYTES:
             return False
-        if record.origin is not self._origin:
-            self._turn_to(record.origin)
+        context = (record.service_tier, record.speed, record.geo)
+        if record.origin is not self._origin or context != self._context:
+            self._turn_to(record.origin, context)
         self._spool.write(encoded.replace(self._origin_json, self._given_json, 1) + b"\n")
         self._pending += 1
         self._pending_bytes += len(encoded)
@@ -95,10 +99,10 @@ class Appender:
             self.seal()
         return True
 
-    def _turn_to(self, origin: Origin) -> None:
+    def _turn_to(self, origin: Origin, context: _Context) -> None:
         """Make ready what stands in the spool for this origin, which many records share."""
-        number = self._given.setdefault((self._file, origin), len(self._given))
-        self._origin = origin
+        number = self._given.setdefault((self._file, origin, context), len(self._given))
+        self._origin, self._context = origin, context
         self._origin_json = b'"origin":' + self._encoder.encode(origin)
         self._given_json = b'"given_number":%d' % number
 
@@ -126,8 +130,8 @@ class Appender:
         self._spool: IO[bytes] = self._path.open("wb", _BUFFER_BYTES)
         self._pending = 0
         self._pending_bytes = 0
-        self._given: dict[tuple[FileRead, Origin], int] = {}
-        self._origin = None
+        self._given: dict[tuple[FileRead, Origin, _Context], int] = {}
+        self._origin = self._context = None
 
     def _stage(self) -> None:
         self._fill_given()
@@ -138,7 +142,8 @@ class Appender:
             CREATE TEMP TABLE staged AS
             SELECT row_number() OVER () AS row_id,
                    substr(sha256(identity), 1, 24) AS charge_id,
-                   origin_id, provider, model, price_model, source, parser_version, uri,
+                   given_number, origin_id, provider, model, price_model, {", ".join(CONTEXT)},
+                   source, parser_version, uri,
                    make_timestamp(started_at_us) AS started_at,
                    CAST(make_timestamp(started_at_us) AS DATE) AS day,
                    make_timestamp(ended_at_us) AS ended_at,
@@ -148,8 +153,7 @@ class Appender:
                    coalesce(final, 0) AS final, coalesce(grain, 'call') AS grain,
                    coalesce(calls, 1) AS calls, coalesce(status, 'ok') AS status,
                    coalesce("usage", 'final') AS "usage",
-                   coalesce(service_tier, '') AS service_tier, coalesce(speed, '') AS speed,
-                   coalesce(geo, '') AS geo, {", ".join(METERS)}, reasoning_tokens,
+                   {", ".join(METERS)}, reasoning_tokens,
                    reported_cost_usd, coalesce(reported_basis, 'estimated') AS reported_basis,
                    identity, coalesce(trace_id, '') AS trace_id,
                    coalesce(session_id, '') AS session_id, coalesce(task_id, '') AS task_id,
@@ -162,14 +166,14 @@ class Appender:
         )
 
     def _fill_given(self) -> None:
-        models = self._book.resolve({(o.provider, o.model) for _, o in self._given})
+        models = self._book.resolve({(o.provider, o.model) for _, o, _ in self._given})
         rows = [
-            (number, f.uri, f.source, f.parser_version, *_priced_as(o, models))
-            for (f, o), number in self._given.items()
+            (number, f.uri, f.source, f.parser_version, *_priced_as(o, models), *context)
+            for (f, o, context), number in self._given.items()
         ]
         columns = {"given_number": "INTEGER", "uri": "VARCHAR", "source": "VARCHAR"}
         columns |= {"parser_version": "INTEGER", "origin_id": "BIGINT", "provider": "VARCHAR"}
-        columns |= {"model": "VARCHAR", "price_model": "VARCHAR"}
+        columns |= {"model": "VARCHAR", "price_model": "VARCHAR", **CONTEXT}
         load_table(self._connection, "given", columns, rows)
 
     def _drop_known(self) -> int:
@@ -189,9 +193,9 @@ class Appender:
         return int(dropped)
 
     def _publish(self) -> None:
-        pricing.price(self._connection, self._book, "staged")
+        pricing.price(self._connection, self._book, "staged", keys=("given_number",))
         name = new_name(self._read_at_us)
-        origins = list(dict.fromkeys(origin for _, origin in self._given))
+        origins = list(dict.fromkeys(origin for _, origin, _ in self._given))
         publish_origins(self._connection, self._folder, name, origins)
         values = ", ".join(f"{column}::{kind} AS {column}" for column, kind in STORED.items())
         priced = f"(SELECT {values} FROM staged JOIN staged_priced USING (row_id))"

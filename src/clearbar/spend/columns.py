@@ -25,10 +25,13 @@ _CALL: Final = {
     "calls": "BIGINT",
     "status": "VARCHAR",
     "usage": "VARCHAR",
+}
+CONTEXT: Final = {
     "service_tier": "VARCHAR",
     "speed": "VARCHAR",
     "geo": "VARCHAR",
 }
+"""Beside its model, what the price of a call depends on."""
 _MONEY: Final = {
     "cost_usd": COST_TYPE,
     "basis": "VARCHAR",
@@ -58,6 +61,7 @@ _PROVENANCE: Final = {
 STORED: Final[dict[str, str]] = {
     **_IDENTITY,
     **_CALL,
+    **CONTEXT,
     **dict.fromkeys((*METERS, "reasoning_tokens"), "BIGINT"),
     **_MONEY,
     **_THREADS,
