@@ -28,7 +28,7 @@ help:  ## say what each target does
 	@touch $@
 
 demo: .venv/ok  ## a sample company: its scorecard, its verdicts, and a page to look at
-	@rm -rf demo && $(BIN)/clearbar init --demo demo && $(BIN)/clearbar --workspace demo report demo/usage
+	@rm -rf build/demo && $(BIN)/clearbar init --demo build/demo && $(BIN)/clearbar --workspace build/demo report build/demo/usage
 
 test: .venv/dev  ## all tests, the fast ones first, with branch coverage
 	@$(BIN)/coverage erase
@@ -78,4 +78,4 @@ lock: .boot/ok  ## renew the locks: hashes, no addresses
 	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --extra spark --group build --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:  ## remove what the targets above have made
-	@rm -rf .boot .venv demo .coverage* .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .boot .venv build .coverage* .mypy_cache .pytest_cache .ruff_cache

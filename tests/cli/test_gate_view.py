@@ -51,7 +51,7 @@ def test_a_verdict_is_a_word_with_its_money_reason_next_step_and_lapse() -> None
     board = scorecard(UNOWNED)
     assert shown(*verdicts(board, POLICY, DocketState())).splitlines()[:6] == [
         "KILL     support-replies  $412.10 a month",
-        "         no_owner: spent $412.10 in 30 days and no owner is declared (grace of",
+        "         no_owner: spent $412.10 in 30 days, and no owner is declared (grace of",
         "         14 days ended 2026-08-17)",
         "next     Whoever runs it declares `owner` in clearbar.toml:12, or switches it",
         "         off.",

@@ -115,7 +115,7 @@ def test_every_fact_has_a_number_and_every_next_step_says_who(rule: str) -> None
 
 def test_a_workflow_without_an_owner_is_killed_with_the_money_and_the_grace_named() -> None:
     assert fact_of(changed(CASES["no_owner"])) == (
-        "spent $300.00 in 30 days and no owner is declared (grace of 14 days ended 2026-08-17)"
+        "spent $300.00 in 30 days, and no owner is declared (grace of 14 days ended 2026-08-17)"
     )
 
 
@@ -133,7 +133,7 @@ def test_a_workflow_that_does_not_spend_needs_no_owner_yet() -> None:
 def test_calls_of_unknown_price_count_as_spending() -> None:
     unpriced = replace(USAGE, cost_usd=Decimal(0), calls_unpriced=4000)
     assert fact_of(changed(CASES["no_owner"], {"usage": unpriced})).startswith(
-        "made 4,000 calls without a known price in 30 days and no owner"
+        "made 4,000 calls without a known price in 30 days, and no owner"
     )
 
 

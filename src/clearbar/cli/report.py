@@ -58,7 +58,7 @@ def command(
 
     start = folder or context.find_root().obj
     fresh = not Workspace.exists(start)
-    if fresh:
+    if fresh and paths:
         from clearbar.cli.init import make_workspace
         from clearbar.spend.candidates import candidates
 

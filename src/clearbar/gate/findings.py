@@ -186,7 +186,7 @@ def _undeclared(facts: Facts, what: str) -> str | None:
     if not facts.spending or ends is None or facts.as_of < ends:
         return None
     grace = f"grace of {facts.policy.grace_days} days ended {ends}"
-    return f"{_spent(facts)} and no {what} is declared ({grace})"
+    return f"{_spent(facts)}, and no {what} is declared ({grace})"
 
 
 def _spent(facts: Facts) -> str:

@@ -120,10 +120,10 @@ class Ledger:
             ).fetchall()
         rows = [dict(zip(STORED, values, strict=True)) for values in found]
         ids = {row["charge_id"] for row in rows}
+        if len(prefix) < _SHORTEST_ID:
+            raise UnknownName(f'"{prefix}" is too short', "give at least 4 digits of a charge's id")
         if not ids:
-            raise UnknownName(
-                f'no charge begins with "{prefix}"', "give at least 4 digits of a charge's id"
-            )
+            raise UnknownName(f'no charge begins with "{prefix}"', "see ids: clearbar spend trace")
         if len(ids) > 1:
             raise UnknownName(f'{len(ids)} charges begin with "{prefix}"', "give more digits")
         return rows
