@@ -75,7 +75,7 @@ bench: .venv/dev  ## ratios against peers and limits; never absolute times
 
 lock: .boot/ok  ## renew the locks: hashes, no addresses
 	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --group build -o requirements.lock
-	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --extra spark --group build --group dev -c requirements.lock -o requirements-dev.lock
+	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --extra spark --extra distil --group build --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:  ## remove what the targets above have made
 	@rm -rf .boot .venv build .coverage* .mypy_cache .pytest_cache .ruff_cache

@@ -18,8 +18,9 @@ from clearbar.own.card_json import (
 )
 from clearbar.own.outcome import DailyOutcomes
 from clearbar.own.scorecard import build
-from clearbar.own.workflow import UNATTRIBUTED, Bar, Metric, Tier, Workflow
+from clearbar.own.workflow import UNATTRIBUTED, Bar, Metric, Workflow
 from clearbar.spend.usage import USAGE_FIELDS, Usage
+from clearbar.tools.tool import Tier
 
 PERIOD = Period(date(2026, 10, 1), date(2026, 11, 1))
 AS_OF = date(2026, 11, 1)

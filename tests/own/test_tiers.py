@@ -10,12 +10,14 @@ from genai_prices import data
 from genai_prices.types import ConditionalPrice, TieredPrices
 
 from clearbar.own.tiers import shipped_tiers, tier_of
-from clearbar.own.workflow import Tier, TierRule
+from clearbar.own.workflow import TierRule
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from genai_prices.types import ModelInfo
+
+    from clearbar.tools.tool import Tier
 
 TABLE = shipped_tiers()
 VENDORS = ("anthropic", "openai", "google", "mistral", "x-ai", "cohere", "deepseek", "moonshotai")

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Final
 from clearbar.core.period import Period
 from clearbar.gate.verdict import Override, Reason, Verdict
 from clearbar.own.card import DayFacts, Defence, Estimate, ModelUse, Scorecard, WorkflowCard
-from clearbar.own.workflow import Bar, Metric, Tier, Workflow
+from clearbar.own.workflow import Bar, Metric, Workflow
 from clearbar.spend.usage import Usage
 
 from .stories import MODELS, STORIES, Story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from clearbar.tools.tool import Tier
 
 START: Final = date(2026, 10, 1)
 

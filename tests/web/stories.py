@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from clearbar.gate.verdict import Decision
-    from clearbar.own.workflow import Stakes, Tier
+    from clearbar.own.workflow import Stakes
+    from clearbar.tools.tool import Tier
 
 MODELS: Final[tuple[tuple[str, str, Tier], ...]] = (
     ("anthropic", "claude-sonnet-4-5", "frontier"),

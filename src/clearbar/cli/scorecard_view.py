@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from clearbar.gate.verdict import Decision, Verdict
     from clearbar.own.card import Estimate, Scorecard, WorkflowCard
-    from clearbar.own.workflow import Tier
+    from clearbar.tools.tool import Tier
 
 _NAME_WIDTH: Final = 24
 _SPARK_WIDTH: Final = 8

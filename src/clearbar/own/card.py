@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from clearbar.core.period import Period
-    from clearbar.own.workflow import Tier, Workflow
+    from clearbar.own.workflow import Workflow
+    from clearbar.tools.tool import Tier
 
 
 @dataclass(frozen=True, slots=True)

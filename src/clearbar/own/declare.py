@@ -17,16 +17,8 @@ from clearbar.core.toml_kinds import (
 from clearbar.core.toml_table import Key, Kind, Place, Table
 from clearbar.own.bar import read_bar
 from clearbar.own.match_rule import MATCH_RULES
-from clearbar.own.workflow import (
-    UNATTRIBUTED,
-    DataClass,
-    MatchRule,
-    Metric,
-    Stakes,
-    Tier,
-    TierRule,
-    Workflow,
-)
+from clearbar.own.workflow import UNATTRIBUTED, MatchRule, Metric, Stakes, TierRule, Workflow
+from clearbar.tools.tool import DataClass, Tier
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -16,8 +16,9 @@ from clearbar.own.card import ModelUse, Scorecard, WorkflowCard
 from clearbar.own.card_days import days_of, observed_days, worth_of
 from clearbar.own.estimate import mean_score, ratio, total
 from clearbar.own.gaps import gaps_of
-from clearbar.own.workflow import TIERS, UNATTRIBUTED, Tier, Workflow
+from clearbar.own.workflow import UNATTRIBUTED, Workflow
 from clearbar.spend.usage import Usage
+from clearbar.tools.tool import TIERS, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from clearbar.core.store import Store
     from clearbar.own.card import DayFacts, Defence, Scorecard
     from clearbar.own.outcome import DailyOutcomes
-    from clearbar.own.workflow import Tier, TierRule, Workflow
+    from clearbar.own.workflow import TierRule, Workflow
     from clearbar.spend.charge import Origin
     from clearbar.spend.reading import LedgerReading
     from clearbar.spend.trace import Trace
+    from clearbar.tools.tool import Tier
 
 _SHOWN_ORIGINS = 10
 

@@ -16,7 +16,7 @@ from clearbar.own.workflow import TierRule
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clearbar.own.workflow import Tier
+    from clearbar.tools.tool import Tier
 
 _SIGNS: Final = re.compile(r"[/:.~]")
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal  # noqa: TC003 - part of the declared type
 from typing import Final, Literal
 
-Tier = Literal["frontier", "small", "none", "unknown"]
-TIERS: Final[tuple[Tier, ...]] = ("frontier", "small", "none", "unknown")
+from clearbar.tools.tool import DataClass, Tier  # noqa: TC001 - part of the declared type
+
 Stakes = Literal["high", "normal", "low"]
-DataClass = Literal["public", "internal", "restricted"]
 
 UNATTRIBUTED: Final = "(unattributed)"
 """The one line of what no rule took."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.money import usd
-from clearbar.own.workflow import TIERS
+from clearbar.tools.tool import TIERS
 from clearbar.web import plots
 from clearbar.web.figures import interval_text, mean_text, score_text, share_text
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from clearbar.own.card import Estimate, WorkflowCard
-    from clearbar.own.workflow import Tier
+    from clearbar.tools.tool import Tier
     from clearbar.web.gathered_days import GatheredDays
 
 TIER_WORDS: Final[dict[Tier, str]] = {
