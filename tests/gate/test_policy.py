@@ -13,18 +13,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.gate.made import AS_OF, HEALTHY, USAGE, WORKFLOW, estimate
 
-from clearbar.gate.facts import (
-    CertifiedTool,
-    Facts,
-    GrowthFacts,
-    KillRuleResult,
-    ToolInUse,
-)
+from clearbar.gate.facts import Facts, GrowthFacts, KillRuleResult
 from clearbar.gate.gather import month_spend
 from clearbar.gate.policy import RULES, decide, policy_table
 from clearbar.gate.policy_settings import Policy
 from clearbar.gate.verdict import SEVERITY
 from clearbar.own.workflow import Bar
+from clearbar.trial.in_force import CertifiedTool, ToolInUse
 
 if TYPE_CHECKING:
     from clearbar.own.workflow import Stakes
@@ -345,6 +340,19 @@ def test_the_cheapest_certified_tool_is_the_one_named() -> None:
         "claude-opus-4-6 costs $0.040"
     )
     assert decide(facts).next_step == "support-lead@example.com puts gpt-5-mini in force."
+
+
+@pytest.mark.parametrize("priced", [IN_USE, replace(IN_USE, usd_per_case=None)])
+def test_without_both_prices_no_tool_is_cheaper(priced: ToolInUse) -> None:
+    unknown = replace(SMALL, usd_per_case=None) if priced is IN_USE else SMALL
+    facts = changed({"tool_in_use": priced, "certified": (unknown,)})
+    assert rules_of(facts) == ["earns_its_tier"]
+
+
+def test_a_certified_tool_that_nothing_undercuts_is_said_to_earn_its_tier() -> None:
+    itself = CertifiedTool(IN_USE.name, date(2026, 9, 1), IN_USE.usd_per_case)
+    facts = changed({"tool_in_use": IN_USE, "certified": (itself,)})
+    assert "claude-opus-4-6 is the cheapest tool that is certified to clear" in fact_of(facts)
 
 
 def test_a_funded_workflow_says_what_it_brought_and_when_to_defend_it() -> None:

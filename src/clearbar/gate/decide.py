@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clearbar.gate.recorded import DocketState, RecordedVerdict
     from clearbar.gate.verdict import Verdict
     from clearbar.own.card import DayFacts, Scorecard, WorkflowCard
+    from clearbar.trial.in_force import InForce
 
 
 def verdicts(
@@ -24,6 +25,7 @@ def verdicts(
     policy: Policy,
     state: DocketState,
     history: Mapping[str, Sequence[DayFacts]] | None = None,
+    trials: Mapping[str, InForce] | None = None,
 ) -> tuple[Verdict, ...]:
     """Return a verdict on every workflow, dearest first; overrides in force are applied.
 
@@ -31,11 +33,11 @@ def verdicts(
 
     The defences are the scorecard's. `history` gives, by workflow, every day as far back as
     `gather.days_needed`; without it, kill rules can look no further back than the scorecard's
-    period and the one before.
+    period and the one before. `trials` gives, by workflow, what its certificates say.
     """
-    known = history or {}
+    days, known = history or {}, trials or {}
     return tuple(
-        _verdict(card, policy, scorecard, state, known.get(card.workflow.name))
+        _verdict(card, policy, scorecard, state, days.get(card.workflow.name), known)
         for card in scorecard.cards
     )
 
@@ -92,12 +94,18 @@ def _verdict(
     scorecard: Scorecard,
     state: DocketState,
     history: Sequence[DayFacts] | None,
+    trials: Mapping[str, InForce],
 ) -> Verdict:
     recorded = state.verdicts.get(card.workflow.name)
-    paused_since = None if recorded is None else recorded.paused_since
-    verdict = decide(
-        facts_of(card, policy, scorecard.as_of, history=history, paused_since=paused_since)
+    facts = facts_of(
+        card,
+        policy,
+        scorecard.as_of,
+        history=history,
+        paused_since=None if recorded is None else recorded.paused_since,
+        known=trials.get(card.workflow.name),
     )
+    verdict = decide(facts)
     override = state.overrides.get(verdict.workflow)
     if override is not None:
         lapses_on = min(verdict.lapses_on, override.until)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from clearbar.own.card import Defence, Estimate, ModelUse
     from clearbar.own.workflow import Workflow
     from clearbar.spend.usage import Usage
+    from clearbar.trial.in_force import CertifiedTool, ToolInUse
 
 FORECAST_AFTER_DAYS: Final = 7
 """A month is forecast only after this many of its days: a whole week has every weekday."""
@@ -54,26 +55,6 @@ class KillRuleResult:
     holds: bool | None
     """None where a fact that it needs is not known: unknown never kills."""
     fact: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolInUse:
-    """What a trial found of the tool in use."""
-
-    name: str
-    clears: bool | None
-    """None while undecided."""
-    score: Estimate
-    usd_per_case: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class CertifiedTool:
-    """A tool that a trial certified: it clears the workflow's bar."""
-
-    name: str
-    since: date
-    usd_per_case: Decimal
 
 
 @dataclass(frozen=True, slots=True)

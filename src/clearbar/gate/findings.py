@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from clearbar.core.money import usd
 
 if TYPE_CHECKING:
-    from clearbar.gate.facts import CertifiedTool, Facts, MonthSpend
+    from decimal import Decimal
+
+    from clearbar.gate.facts import Facts, MonthSpend
     from clearbar.own.card import Defence, Estimate
+    from clearbar.trial.in_force import CertifiedTool
 
 
 def no_owner(facts: Facts) -> str | None:
@@ -160,25 +163,40 @@ def cheaper_tool_ignored(facts: Facts) -> str | None:
     used = facts.tool_in_use
     return (
         f"{cheaper.name} has been certified since {cheaper.since} at "
-        f"{usd(cheaper.usd_per_case)} per case; {used.name} costs {usd(used.usd_per_case)}"
+        f"{_price(cheaper.usd_per_case)} per case; {used.name} costs {_price(used.usd_per_case)}"
     )
 
 
 def earns_its_tier(facts: Facts) -> str:
     """Say what the money brought."""
     returned = facts.return_usd
-    if returned is None:
-        return f"{_spent(facts)}; no rule holds against it"
-    return f"{_spent(facts)}, worth minus cost is {usd(returned.value)}; no rule holds against it"
+    worth = "" if returned is None else f", worth minus cost is {usd(returned.value)}"
+    return f"{_spent(facts)}{worth}; {_tried(facts)}no rule holds against it"
 
 
 def cheapest_certified(facts: Facts) -> CertifiedTool | None:
     """Return the cheapest certified tool that costs less than the one in use."""
-    if facts.tool_in_use is None:
-        return None
     used = facts.tool_in_use
-    cheaper = [tool for tool in facts.certified or () if tool.usd_per_case < used.usd_per_case]
-    return min(cheaper, key=lambda tool: (tool.usd_per_case, tool.name), default=None)
+    if used is None or used.usd_per_case is None:
+        return None
+    priced = [(tool.usd_per_case, tool.name, tool) for tool in facts.certified or ()]
+    cheaper = [(usd, name, tool) for usd, name, tool in priced if usd is not None]
+    cheapest = min(cheaper, key=lambda each: each[:2], default=None)
+    return cheapest[2] if cheapest and cheapest[0] < used.usd_per_case else None
+
+
+def _tried(facts: Facts) -> str:
+    """Say what a trial knows of the tool in use."""
+    used = facts.tool_in_use
+    if used is None or not used.clears:
+        return ""
+    if cheapest_certified(facts):
+        return f"{used.name} clears the bar, and a cheaper tool stands ready; "
+    return f"{used.name} is the cheapest tool that is certified to clear the bar; "
+
+
+def _price(usd_per_case: Decimal | None) -> str:
+    return "an unknown price" if usd_per_case is None else usd(usd_per_case)
 
 
 def _undeclared(facts: Facts, what: str) -> str | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from clearbar.gate.policy_settings import Policy
     from clearbar.own.card import DayFacts, WorkflowCard
     from clearbar.own.workflow import Workflow
+    from clearbar.trial.in_force import InForce
 
 
 def facts_of(
@@ -29,14 +30,16 @@ def facts_of(
     *,
     history: Sequence[DayFacts] | None = None,
     paused_since: date | None = None,
+    known: InForce | None = None,
 ) -> Facts:
     """Return what the gate knows of a workflow.
 
     `history` holds every day before `as_of` in order, as far back as `days_needed` says; without it
-    the days of the card and of the period before it serve.
+    the days of the card and of the period before it serve. Of a stale certificate nothing holds.
     """
     days = (*card.previous_days, *card.days) if history is None else history
     window = known_window(days, policy.outcome_window_days, card.first_day, as_of)
+    trial = None if known is None or known.stale else known
     return Facts(
         workflow=card.workflow,
         policy=policy,
@@ -55,6 +58,8 @@ def facts_of(
         ),
         defence=card.defence,
         paused_since=paused_since,
+        tool_in_use=None if trial is None else trial.tool_in_use,
+        certified=None if trial is None else trial.certified,
     )
 
 

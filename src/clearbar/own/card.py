@@ -72,6 +72,23 @@ class Defence:
 
 
 @dataclass(frozen=True, slots=True)
+class TierNeed:
+    """What a trial found that a workflow needs, beside what it uses."""
+
+    tier: Tier | None
+    """Of the cheapest tool that is certified; None where none is."""
+    tool: str | None
+    used_tier: Tier | None
+    """Of the tool in use; None where it is not known or was not tried."""
+    used_tool: str | None
+    leak_usd_month: Decimal | None
+    """What the tool in use costs beyond the one that is needed; None where it is not known."""
+    decided_on: date
+    stale: tuple[str, ...] = ()
+    """What has changed since the trial, in words; then nothing of it holds any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowCard:
     """All that is known of one workflow over a period."""
 
@@ -99,6 +116,8 @@ class WorkflowCard:
     defence: Defence | None
     gaps: tuple[str, ...]
     """What is not declared or not measured, in plain words, gravest first."""
+    need: TierNeed | None = None
+    """None until a trial has ended."""
 
     @property
     def trend(self) -> float | None:
