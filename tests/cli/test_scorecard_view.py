@@ -12,7 +12,15 @@ from clearbar.cli.scorecard_view import interval_text, print_scorecard, short_us
 from clearbar.cli.spark import printable, spark
 from clearbar.core.period import Period
 from clearbar.gate.verdict import Override, Reason, Verdict
-from clearbar.own.card import DayFacts, Defence, Estimate, ModelUse, Scorecard, WorkflowCard
+from clearbar.own.card import (
+    DayFacts,
+    Defence,
+    Estimate,
+    ModelUse,
+    Scorecard,
+    TierNeed,
+    WorkflowCard,
+)
 from clearbar.own.workflow import Bar, Metric, Stakes, Workflow
 from clearbar.spend.usage import Usage
 
@@ -269,3 +277,30 @@ def test_long_texts_are_wrapped_under_themselves() -> None:
     lines = list(card_lines(purposeful))
     assert max(map(len, lines)) <= 80
     assert f"{' ' * 13}word word" in "\n".join(lines)
+
+
+NEED = TierNeed("small", "haiku", "frontier", "opus", Decimal(540), AS_OF)
+
+
+def test_the_tier_that_is_needed_stands_beside_the_tiers_in_use() -> None:
+    lines = printed(scorecard(replace(CARD, need=NEED)))
+    assert any(line.startswith("  normal F80 S20 needs S") for line in lines)
+
+
+def test_what_leaks_a_month_is_said_with_both_tools() -> None:
+    lines = " ".join(printed(scorecard(replace(CARD, need=NEED))))
+    assert "support-replies leaks $540.00 a month: uses opus (frontier), needs haiku" in lines
+
+
+@pytest.mark.parametrize(
+    ("need", "said"),
+    [
+        (None, "what it needs is not known: no trial has ended"),
+        (NEED, "leaks $540.00 a month: uses opus (frontier), needs haiku (small); trial of"),
+        (replace(NEED, leak_usd_month=Decimal(0)), "needs small (haiku) by its trial of"),
+        (replace(NEED, tier=None, leak_usd_month=None), "no tool is certified by its trial of"),
+        (replace(NEED, stale=("the prompt changed",)), "no longer holds: the prompt changed"),
+    ],
+)
+def test_a_card_says_which_tier_its_trial_found(need: TierNeed | None, said: str) -> None:
+    assert said in " ".join(" ".join(card_lines(replace(CARD, need=need))).split())

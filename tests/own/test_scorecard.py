@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearbar.core.period import ALL, Period
-from clearbar.own.card import Defence, Scorecard, WorkflowCard
+from clearbar.own.card import Defence, Scorecard, TierNeed, WorkflowCard
 from clearbar.own.card_json import (
     ESTIMATE_DOCS,
     FIELD_DOCS,
@@ -288,6 +289,10 @@ def test_the_parts_add_up_to_the_total_exactly(found: list[tuple[str, date, Usag
 def test_each_json_field_is_documented_and_each_documented_field_is_there() -> None:
     models: list[tuple[str, str, str, Tier, Usage]] = [("support", "p", "m", "small", spent("1"))]
     scorecard = scorecard_of(daily_spend(), daily_good(), models=models)
+    need = TierNeed("none", "rules", "small", "m", Decimal(3), FIRST, ("the prompt changed",))
+    scorecard = replace(
+        scorecard, cards=tuple(replace(each, need=need) for each in scorecard.cards)
+    )
     recurring = {*ESTIMATE_DOCS, *USAGE_DOCS}
     paths = set(paths_of(scorecard_json(scorecard)))
     leaves = {path for path in paths if path.rpartition(".")[2] not in recurring or "days" in path}

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from clearbar.gate.verdict import Verdict
-from clearbar.own.card import Estimate, Scorecard, WorkflowCard
+from clearbar.own.card import Estimate, Scorecard, TierNeed, WorkflowCard
 from clearbar.own.workflow import Bar, Workflow
 from clearbar.spend.usage import Usage
 from clearbar.web.report import render
@@ -241,6 +241,23 @@ def test_a_model_of_which_no_call_has_a_price_is_unpriced_not_free() -> None:
 def test_a_workflow_of_which_no_call_has_a_price_is_unpriced_not_free() -> None:
     text = page_with(usage=usage_of(Decimal(0), 5, unpriced=5), models=())
     assert "platform-lead@example.com no verdict unpriced 5 unpriced" in text
+
+
+NEED = TierNeed("small", "haiku", "frontier", "opus", Decimal(540), date(2026, 10, 20))
+
+
+@pytest.mark.parametrize(
+    ("need", "said"),
+    [
+        (None, "not known: no trial has ended"),
+        (NEED, "$540.00</span> a month leak"),
+        (replace(NEED, leak_usd_month=None), "needs small"),
+        (replace(NEED, tier=None), "no tool is certified by the trial of"),
+        (replace(NEED, stale=("the prompt changed",)), "no longer holds (the prompt changed)"),
+    ],
+)
+def test_the_tier_that_a_trial_found_is_told(need: TierNeed | None, said: str) -> None:
+    assert said in page_with(need=need)
 
 
 def test_a_long_list_of_models_is_cut_and_says_so() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from clearbar.cli.scorecard_view import interval_text, short_usd, trend_text
+from clearbar.cli.scorecard_view import interval_text, leak_text, short_usd, trend_text
 from clearbar.cli.spark import printable
 from clearbar.core.money import usd
 
@@ -68,9 +68,23 @@ def _measured_rows(card: WorkflowCard) -> Iterator[tuple[str, str]]:
         yield "model", f"{name} ({use.tier}): {usd(use.usage.cost_usd)}"
     if len(card.models) > _SHOWN_MODELS:
         yield "", f"and {len(card.models) - _SHOWN_MODELS} more models"
+    yield "tier", _need_text(card)
     yield "outcomes", _outcome_text(card)
     yield "per good", _money_text(card.cost_per_good_usd)
     yield "return", _money_text(card.return_usd)
+
+
+def _need_text(card: WorkflowCard) -> str:
+    need = card.need
+    if need is None:
+        return "what it needs is not known: no trial has ended"
+    if need.stale:
+        return f"its trial of {need.decided_on} no longer holds: {'; '.join(need.stale)}"
+    if leak := leak_text(card):
+        return f"leaks {leak}; trial of {need.decided_on}"
+    if need.tier is None:
+        return f"no tool is certified by its trial of {need.decided_on}"
+    return f"needs {need.tier} ({need.tool}) by its trial of {need.decided_on}"
 
 
 def _defence_text(card: WorkflowCard) -> str:

@@ -89,6 +89,20 @@ def tier_text(card: WorkflowCard) -> str:
     return " ".join(f"{_TIER_LETTERS[tier]}{share}" for tier, share in shares if share)
 
 
+def leak_text(card: WorkflowCard) -> str | None:
+    """Return what the tool in use costs beyond the one that is needed; None where nothing leaks."""
+    need = card.need
+    if need is None or need.stale or not need.leak_usd_month:
+        return None
+    uses = f"uses {need.used_tool} ({need.used_tier}), needs {need.tool} ({need.tier})"
+    return f"{usd(need.leak_usd_month)} a month: {uses}"
+
+
+def _need_text(card: WorkflowCard) -> str:
+    need = card.need
+    return f" needs {_TIER_LETTERS[need.tier]}" if need and need.tier and not need.stale else ""
+
+
 def _figure(size: float, places: int) -> str:
     scale, unit = next((each for each in _UNITS if size >= each[0] * _ROUNDS_UP), (1, ""))
     if size >= 1:
@@ -125,7 +139,7 @@ def _name_cell(card: WorkflowCard, ascii_only: bool) -> Text:  # noqa: FBT001 - 
     name = Text(printable(card.workflow.name))
     name.truncate(_NAME_WIDTH, overflow="crop" if ascii_only else "ellipsis")
     stakes = Text(f"\n  {card.workflow.stakes}", "bold" if card.workflow.stakes == "high" else "")
-    return Text.assemble(name, stakes, f" {tier_text(card)}")
+    return Text.assemble(name, stakes, f" {tier_text(card)}{_need_text(card)}")
 
 
 def _gate_cell(verdict: Verdict | None) -> Text:
@@ -164,6 +178,9 @@ def _notes(scorecard: Scorecard) -> Iterator[str]:
         yield f"{calls}, {share:.1%} of the spend, belong to no workflow."
     if scorecard.quarantined_records:
         yield f"{scorecard.quarantined_records:,} records were not taken in."
+    for card in scorecard.cards:
+        if leak := leak_text(card):
+            yield f"{printable(card.workflow.name)} leaks {leak}."
     if incomplete := sum(1 for card in scorecard.cards if card.gaps):
         yield f"{incomplete} of {len(scorecard.cards)} workflows have gaps."
 

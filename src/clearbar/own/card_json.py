@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from clearbar.own.card import DayFacts, Defence, Estimate, ModelUse, Scorecard, WorkflowCard
+    from clearbar.own.card import (
+        DayFacts,
+        Defence,
+        Estimate,
+        ModelUse,
+        Scorecard,
+        TierNeed,
+        WorkflowCard,
+    )
     from clearbar.own.workflow import Bar, Metric, Workflow
 
 FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
@@ -70,6 +78,15 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "cards[].defence.on": "The day.",
         "cards[].defence.expires": "The first day on which it no longer holds.",
         "cards[].defence.why": "What they said.",
+        "cards[].need": "What its last trial found that it needs; null until one has ended.",
+        "cards[].need.tier": "Tier of the cheapest certified tool; null where none is certified.",
+        "cards[].need.tool": "That tool.",
+        "cards[].need.used_tier": "Tier of the tool in use; null where it is not known.",
+        "cards[].need.used_tool": "The tool in use, where the trial knows it.",
+        "cards[].need.leak_usd_month": "What the tool in use costs in 30 days beyond the one that "
+        "is needed, as text; null where it is not known.",
+        "cards[].need.decided_on": "The day on which the trial ended.",
+        "cards[].need.stale": "What has changed since, so that the trial no longer holds.",
         "cards[].gaps": "What is not declared or not measured, gravest first.",
         "cards[].days": "Every day of the period in order, quiet ones included.",
         "cards[].days[].day": "The day, in UTC.",
@@ -147,6 +164,7 @@ def card_json(card: WorkflowCard) -> dict[str, Any]:
         "month_to_date_usd": plain(card.month_to_date_usd),
         "first_day": None if card.first_day is None else str(card.first_day),
         "defence": _defence_json(card.defence),
+        "need": _need_json(card.need),
         "gaps": list(card.gaps),
         "days": [_day_json(day) for day in card.days],
     }
@@ -198,6 +216,20 @@ def _defence_json(defence: Defence | None) -> dict[str, Any] | None:
         "on": str(defence.on),
         "expires": str(defence.expires),
         "why": defence.why,
+    }
+
+
+def _need_json(need: TierNeed | None) -> dict[str, Any] | None:
+    if need is None:
+        return None
+    return {
+        "tier": need.tier,
+        "tool": need.tool,
+        "used_tier": need.used_tier,
+        "used_tool": need.used_tool,
+        "leak_usd_month": _money_json(need.leak_usd_month),
+        "decided_on": str(need.decided_on),
+        "stale": list(need.stale),
     }
 
 

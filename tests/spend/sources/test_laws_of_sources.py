@@ -75,7 +75,7 @@ def read_lines(source: Source, lines: Sequence[bytes], ending: str = ".jsonl") -
 @pytest.mark.parametrize(
     ("source", "ending", "values"), CASES, ids=[case[0].NAME for case in CASES]
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_whatever_a_file_holds_becomes_records_that_can_be_stored_or_problems(
     source: Source, ending: str, values: st.SearchStrategy[Any], data: st.DataObject
@@ -94,7 +94,6 @@ def test_whatever_a_file_holds_becomes_records_that_can_be_stored_or_problems(
 @pytest.mark.parametrize(
     "source", [claude_code, litellm, openai_usage, otlp], ids=lambda source: source.NAME
 )
-@settings(deadline=None)
 @given(content=st.binary())
 def test_garbage_is_never_more_than_problems(source: Source, content: bytes) -> None:
     for ending in (".json", ".jsonl", ".csv"):
@@ -136,7 +135,6 @@ def meters(items: Sequence[object]) -> set[tuple[object, ...]]:
     }
 
 
-@settings(deadline=None)
 @given(lines=lines_of_messages(), data=st.data())
 def test_the_order_and_number_of_equal_lines_change_nothing(
     lines: list[bytes], data: st.DataObject
@@ -145,7 +143,6 @@ def test_the_order_and_number_of_equal_lines_change_nothing(
     assert meters(read_lines(claude_code, again)) == meters(read_lines(claude_code, lines))
 
 
-@settings(deadline=None)
 @given(lines=lines_of_messages())
 def test_every_line_that_tells_of_a_call_is_accounted_for(lines: list[bytes]) -> None:
     records = [item for item in read_lines(claude_code, lines) if isinstance(item, Record)]

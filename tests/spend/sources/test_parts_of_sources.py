@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from clearbar.core.errors import Problem
@@ -38,7 +38,6 @@ def test_lines_are_numbered_and_placed_though_blank_ones_are_left_out(tmp_path: 
     assert lines == [(1, 0, b"ab"), (4, 7, b"cd"), (5, 10, b"ef")]
 
 
-@settings(deadline=None)
 @given(lines=st.lists(st.binary().map(lambda raw: raw.replace(b"\n", b""))), end=st.booleans())
 def test_blocks_hold_every_byte_whatever_their_size(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], *, end: bool
