@@ -250,7 +250,7 @@ NEED = TierNeed("small", "haiku", "frontier", "opus", Decimal(540), date(2026, 1
     ("need", "said"),
     [
         (None, "not known: no trial has ended"),
-        (NEED, "$540.00</span> a month leak"),
+        (NEED, "$540.00 a month leak"),
         (replace(NEED, leak_usd_month=None), "needs small"),
         (replace(NEED, tier=None), "no tool is certified by the trial of"),
         (replace(NEED, stale=("the prompt changed",)), "no longer holds (the prompt changed)"),
