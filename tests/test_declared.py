@@ -414,6 +414,63 @@ def test_every_key_of_the_example_is_documented() -> None:
     assert {("workflow", "kill"), ("workflow.metric", "from"), ("policy", "grace")} <= documented
 
 
+TRIED = """\
+[[workflow]]
+name = "support"
+bar = "within 0.03 of opus"
+
+[[tool]]
+name = "opus"
+kind = "anthropic"
+model = "claude-opus-4-6"
+
+[[tool]]
+name = "own"
+kind = "openai"
+model = "claude-opus-4-6"
+tier = "small"
+
+[[trial]]
+workflow = "support"
+cases = "cases.jsonl"
+tools = ["opus", "own"]
+grade = { kind = "exact" }
+"""
+
+
+def test_a_tool_without_a_tier_has_the_one_of_its_model_and_a_declared_tier_stands() -> None:
+    assert {tool.name: tool.tier for tool in read(TRIED).tools} == {
+        "opus": "frontier",
+        "own": "small",
+    }
+
+
+def test_a_tool_s_tier_follows_a_tier_rule_of_the_file() -> None:
+    rule = '[[tier]]\nmodel = "claude-opus-*"\ntier = "small"\n'
+    assert read(TRIED + rule).tools[0].tier == "small"
+
+
+@pytest.mark.parametrize(
+    ("there", "written", "said"),
+    [
+        ('["opus", "own"]', '["opsu", "own"]', 'no tool is called "opsu". Did you mean "opus"?'),
+        ('workflow = "support"', 'workflow = "suport"', 'no workflow is called "suport".'),
+    ],
+)
+def test_a_trial_names_what_is_declared(there: str, written: str, said: str) -> None:
+    assert said in fault(TRIED.replace(there, written))
+
+
+def test_a_cascade_names_tools_that_are_declared() -> None:
+    cascade = '[[tool]]\nname = "both"\nkind = "cascade"\nfirst = "own"\nthen = "opuss"\n'
+    assert 'no tool "opuss"' in fault(TRIED + cascade)
+
+
+def test_a_workflow_has_one_trial() -> None:
+    again = TRIED[TRIED.index("[[trial]]") :]
+    assert '"support" is declared twice' in fault(TRIED + again)
+
+
 def test_every_setting_of_the_policy_is_documented_with_its_default() -> None:
     documented = [doc for doc in REFERENCE if doc.table == "policy"]
     assert len(documented) == len(fields(Policy))
@@ -430,7 +487,7 @@ VALUES = st.sampled_from(
 
 @given(st.sampled_from([doc for doc in REFERENCE if doc.table]), VALUES)
 def test_any_value_of_any_key_is_declared_or_a_declaration_error(doc: KeyDoc, value: str) -> None:
-    is_list = doc.table in {"workflow", "tier", "price", "table"}
+    is_list = doc.table in {"workflow", "tier", "price", "table", "tool", "trial"}
     header = f"[[{doc.table}]]" if is_list else f"[{doc.table}]"
     said = ""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -16,15 +16,21 @@ from clearbar.gate.declare import POLICY_KEYS, read_policy
 from clearbar.gate.kill_rule import parse_kill_rule
 from clearbar.gate.policy_settings import Policy
 from clearbar.own.declare import KILL, TIER_KEYS, WORKFLOW_KEYS, read_tier, read_workflow
+from clearbar.own.tiers import shipped_tiers, tier_of
 from clearbar.spend.declare import PRICE_KEYS, TABLE_KEYS, read_price, read_table
+from clearbar.tools.declare import TOOL_KEYS, check_cascades, read_tool
+from clearbar.trial.declare import TRIAL_KEYS, check_names, read_trial
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
 
     from clearbar.own.workflow import TierRule, Workflow
     from clearbar.spend.price_override import PriceOverride
     from clearbar.spend.table_mapping import TableMapping
+    from clearbar.tools.tool import Tool
+    from clearbar.trial.plan import TrialPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,9 @@ class Declared:
     tiers: tuple[TierRule, ...] = ()
     prices: tuple[PriceOverride, ...] = ()
     tables: tuple[TableMapping, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    """Those that declare no tier have the one of their model's name."""
+    trials: tuple[TrialPlan, ...] = ()
     policy: Policy = Policy()  # noqa: RUF009 - frozen
 
 
@@ -146,25 +155,52 @@ TABLES: Final[Key[tuple[TableMapping, ...]]] = Key(
     (),
     "How the columns of a table (CSV, JSONL or Parquet) become charges.",
 )
+TOOLS: Final[Key[tuple[Tool, ...]]] = Key(
+    "tool",
+    tables_of(TOOL_KEYS, read_tool, unique="name"),
+    (),
+    "What can do the work: a model, a command, a function, rules, a classifier, a cascade of them.",
+)
+TRIALS: Final[Key[tuple[TrialPlan, ...]]] = Key(
+    "trial",
+    tables_of(TRIAL_KEYS, read_trial, unique="workflow"),
+    (),
+    "How the cheapest tool that clears a workflow's bar is searched for.",
+)
 POLICY: Final = Key(
     "policy",
     table_of(POLICY_KEYS, read_policy),
     Policy(),
     "The thresholds and grace periods of the gate.",
 )
-KEYS: Final = (WORKSPACE, WORKFLOWS, TIERS, PRICES, TABLES, POLICY)
+KEYS: Final = (WORKSPACE, WORKFLOWS, TIERS, PRICES, TABLES, TOOLS, TRIALS, POLICY)
 REFERENCE: Final = reference(KEYS)
 """Every key of clearbar.toml: what docs/reference/clearbar-toml.md is made of."""
 
 
 def _read(root: Table) -> Declared:
     name, as_of = root.take(WORKSPACE)
+    workflows, tiers = root.take(WORKFLOWS), root.take(TIERS)
+    tools, trials = root.take(TOOLS), root.take(TRIALS)
+    check_cascades(tools, root.place.at(TOOLS.name))
+    known = {each.name for each in workflows}, {each.name for each in tools}
+    for at, trial in enumerate(trials):
+        check_names(trial, root.place.at(TRIALS.name, at), *known)
     return Declared(
         workspace_name=name,
         as_of=as_of,
-        workflows=root.take(WORKFLOWS),
-        tiers=root.take(TIERS),
+        workflows=workflows,
+        tiers=tiers,
         prices=root.take(PRICES),
         tables=root.take(TABLES),
+        tools=tuple(_with_tier(tool, tiers) for tool in tools),
+        trials=trials,
         policy=root.take(POLICY),
     )
+
+
+def _with_tier(tool: Tool, tiers: Sequence[TierRule]) -> Tool:
+    """Give a tool that declares no tier the one of its model's name."""
+    if tool.tier != "unknown" or not tool.model:
+        return tool
+    return replace(tool, tier=tier_of(tool.model, tiers, shipped_tiers()))

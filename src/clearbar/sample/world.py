@@ -17,6 +17,7 @@ from clearbar.sample.write_openai_usage import write_openai_usage
 from clearbar.sample.write_otlp import write_otlp
 from clearbar.sample.write_outcomes import write_outcomes
 from clearbar.sample.write_table import write_table
+from clearbar.sample.write_trial import write_trial
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +37,7 @@ def write_sample(folder: Path, seed: int = SEED) -> Truth:
     folder.mkdir(parents=True, exist_ok=True)
     declaration = files("clearbar.sample").joinpath("clearbar.toml").read_bytes()
     (folder / "clearbar.toml").write_bytes(declaration)
+    write_trial(folder, Random(f"{seed}:tickets"))  # noqa: S311 - a sample is no secret
     everything = [call for life in lives for call in life.calls]
     return Truth(
         workflows={life.story.name: _truth_of(life) for life in lives if life.story.attributed},
