@@ -23,6 +23,12 @@ _NAME_WIDTH: Final = 24
 _SPARK_WIDTH: Final = 8
 _STYLES: Final[dict[Decision, str]] = {"fund": "green", "pause": "yellow", "kill": "bold red"}
 _TIER_LETTERS: Final[dict[Tier, str]] = {"frontier": "F", "small": "S", "none": "N", "unknown": "?"}
+_TIER_WORDS: Final[dict[Tier, str]] = {
+    "frontier": "frontier",
+    "small": "small",
+    "none": "no model",
+    "unknown": "tier unknown",
+}
 _TIER_NOTE: Final = "Tiers, in percent of spend: F frontier, S small, N no model, ? not known."
 _PLACES: Final = 5
 """Decimal places of a bound: two bounds of as many fit their column."""
@@ -94,7 +100,8 @@ def leak_text(card: WorkflowCard) -> str | None:
     need = card.need
     if need is None or need.stale or not need.leak_usd_month:
         return None
-    uses = f"uses {need.used_tool} ({need.used_tier}), needs {need.tool} ({need.tier})"
+    used, needed = (_TIER_WORDS.get(tier or "unknown") for tier in (need.used_tier, need.tier))
+    uses = f"uses {need.used_tool} ({used}), needs {need.tool} ({needed})"
     return f"{usd(need.leak_usd_month)} a month: {uses}"
 
 

@@ -187,11 +187,11 @@ def cheapest_certified(facts: Facts) -> CertifiedTool | None:
 
 def _tried(facts: Facts) -> str:
     """Say what a trial knows of the tool in use."""
+    if cheaper := cheapest_certified(facts):
+        return f"{cheaper.name} is certified to clear the bar for less; "
     used = facts.tool_in_use
     if used is None or not used.clears:
         return ""
-    if cheapest_certified(facts):
-        return f"{used.name} clears the bar, and a cheaper tool stands ready; "
     return f"{used.name} is the cheapest tool that is certified to clear the bar; "
 
 
