@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.testing import CliRunner
 
+from clearbar.cli.distil_view import DISTIL_DOCS
 from clearbar.cli.main import cli
+from clearbar.cli.trial_forecast import LISTING_DOCS
 from clearbar.core import errors
 from clearbar.declared import KEYS, REFERENCE
 from clearbar.gate.kill_rule import FACTS
@@ -24,6 +26,10 @@ from clearbar.spend import ingest, report, trace
 from clearbar.spend.charge import DIMENSIONS
 from clearbar.spend.columns import STORED
 from clearbar.spend.sources import SOURCES
+from clearbar.tools import rule_file
+from clearbar.trial import cases, forecast
+from clearbar.trial.certificate_json import FIELD_DOCS as CERTIFICATE_DOCS
+from clearbar.trial.evaluators import EVALUATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -68,6 +74,23 @@ def sources() -> str:
     return _page("Sources", *parts)
 
 
+def evidence() -> str:
+    """Return what a trial reads: cases, rule files, and the results of other evaluators."""
+    rows = [(f"`{each.NAME}`", each.TITLE, each.WHERE) for each in EVALUATORS]
+    parts = [
+        "## Cases",
+        inspect.cleandoc(cases.__doc__ or ""),
+        "## Rule files",
+        inspect.cleandoc(rule_file.__doc__ or ""),
+        "## Results of other evaluators",
+        _WORDS["evaluators"],
+        _table(("evaluator", "reads", "where"), rows),
+    ]
+    for each in EVALUATORS:
+        parts += [f"### {each.NAME}", inspect.cleandoc(each.__doc__ or "")]
+    return _page("What a trial reads", *parts)
+
+
 def gate() -> str:
     """Return the policy table, and the facts of kill rules."""
     rules = [(decision, f"`{rule}`", when) for decision, rule, when in policy_table()]
@@ -106,6 +129,10 @@ def json_fields() -> str:
         ("spend trace CHARGE --json", "One charge.", trace.FIELD_DOCS),
         ("spend problems --json", "A list `problems` of these.", ingest.PROBLEM_DOCS),
         ("own --json", "With `--workflow`, one of `cards`.", CARD_DOCS),
+        ("trial --json", "The declared trials.", LISTING_DOCS),
+        ("trial WORKFLOW --dry-run --json", "What a trial would take.", forecast.FORECAST_DOCS),
+        ("trial WORKFLOW --json", _WORDS["json_certificate"], CERTIFICATE_DOCS),
+        ("trial distil --json", "What distilling found.", DISTIL_DOCS),
         ("gate --json", "One verdict for each workflow, dearest first.", verdicts),
     )
     parts = [_WORDS["json"]]
@@ -152,6 +179,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "command-line.md": command_line,
     "clearbar-toml.md": toml_keys,
     "sources.md": sources,
+    "evidence.md": evidence,
     "gate.md": gate,
     "tiers.md": tiers,
     "json.md": json_fields,

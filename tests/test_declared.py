@@ -466,6 +466,11 @@ def test_a_cascade_names_tools_that_are_declared() -> None:
     assert 'no tool "opuss"' in fault(TRIED + cascade)
 
 
+def test_a_cascade_has_the_tier_of_the_tool_that_it_asks_last() -> None:
+    cascade = '[[tool]]\nname = "both"\nkind = "cascade"\nfirst = "own"\nthen = "opus"\n'
+    assert read(TRIED + cascade).tools[-1].tier == "frontier"
+
+
 def test_a_workflow_has_one_trial() -> None:
     again = TRIED[TRIED.index("[[trial]]") :]
     assert '"support" is declared twice' in fault(TRIED + again)

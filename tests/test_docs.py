@@ -138,6 +138,19 @@ def test_the_source_of_the_how_to_reads_its_sample_as_the_how_to_says(tmp_path: 
 TOML = """
 [[workflow]]
 name = "support"
+metric = { name = "score", unit = "task", from = "outcomes.csv" }
+bar = "score >= 0.9"
+
+[[tool]]
+name = "rules"
+kind = "rules"
+file = "rules.toml"
+
+[[trial]]
+workflow = "support"
+cases = "cases.jsonl"
+tools = ["rules"]
+grade = { kind = "exact" }
 
 [[table]]
 name = "acme"
@@ -151,6 +164,8 @@ constants = { provider = "acme" }
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     folder = tmp_path_factory.mktemp("workspace")
     (folder / "clearbar.toml").write_text(TOML, encoding="utf-8")
+    (folder / "rules.toml").write_text('[[rule]]\nregex = "a"\nanswer = "b"\n', encoding="utf-8")
+    (folder / "cases.jsonl").write_text('{"input": "a", "reference": "b"}\n', encoding="utf-8")
     rows = ["at,model,tokens,usd", "2026-10-05,acme-7,10,0.1", "2026-10-05,acme-7,-1,0.1"]
     (folder / "acme.csv").write_text("\n".join(rows), encoding="utf-8")
     with Workspace.find(folder) as opened:
@@ -220,6 +235,7 @@ SMALL = {
     "spend --explain": [],
     "spend reprice": [],
     "own outcome add": ["outcomes.csv"],
+    "trial label": ["support", "--by", "Head of Support"],
     "gate --check": [],
     "gate defend": ["support", "--by", "Head of Support", "--why", "It is used"],
     "gate override": [
@@ -249,7 +265,7 @@ def test_a_small_answer_has_the_fields_that_the_reference_names(
     monkeypatch.chdir(workspace.folder)
     Path("outcomes.csv").write_text("workflow,task_id,score,at\n", encoding="utf-8")
     done = CliRunner().invoke(cli, [*command.split(), *SMALL[command], "--json"])
-    assert list(json.loads(done.output)) == WORDS["small_answers"][command]
+    assert list(json.loads(done.stdout)) == WORDS["small_answers"][command]
 
 
 def test_every_small_answer_of_the_reference_is_tried() -> None:

@@ -47,7 +47,7 @@ class Declared:
     prices: tuple[PriceOverride, ...] = ()
     tables: tuple[TableMapping, ...] = ()
     tools: tuple[Tool, ...] = ()
-    """Those that declare no tier have the one of their model's name."""
+    """Those that declare no tier have that of their model's name, or of the last tool they ask."""
     trials: tuple[TrialPlan, ...] = ()
     policy: Policy = Policy()  # noqa: RUF009 - frozen
 
@@ -183,6 +183,7 @@ def _read(root: Table) -> Declared:
     workflows, tiers = root.take(WORKFLOWS), root.take(TIERS)
     tools, trials = root.take(TOOLS), root.take(TRIALS)
     check_cascades(tools, root.place.at(TOOLS.name))
+    tiered = [_with_tier(tool, tiers) for tool in tools]
     known = {each.name for each in workflows}, {each.name for each in tools}
     for at, trial in enumerate(trials):
         check_names(trial, root.place.at(TRIALS.name, at), *known)
@@ -193,7 +194,7 @@ def _read(root: Table) -> Declared:
         tiers=tiers,
         prices=root.take(PRICES),
         tables=root.take(TABLES),
-        tools=tuple(_with_tier(tool, tiers) for tool in tools),
+        tools=tuple(_with_parts_tier(tool, tiered) for tool in tiered),
         trials=trials,
         policy=root.take(POLICY),
     )
@@ -204,3 +205,10 @@ def _with_tier(tool: Tool, tiers: Sequence[TierRule]) -> Tool:
     if tool.tier != "unknown" or not tool.model:
         return tool
     return replace(tool, tier=tier_of(tool.model, tiers, shipped_tiers()))
+
+
+def _with_parts_tier(tool: Tool, tools: Sequence[Tool]) -> Tool:
+    """Give a cascade that declares no tier the one of the tool that it asks last."""
+    if tool.tier != "unknown" or tool.kind != "cascade":
+        return tool
+    return replace(tool, tier=next((e.tier for e in tools if e.name == tool.then), tool.tier))

@@ -167,3 +167,15 @@ def test_a_later_rule_changes_nothing_that_was_taken_before(
     before = attribute(origin, declared)
     after = attribute(origin, [*declared, Workflow("later", match_rules=tuple(added))])
     assert after == before if before.workflow else after.workflow in {None, "later"}
+
+
+def test_what_a_workflow_s_trial_asked_is_its_own_whatever_the_rules() -> None:
+    greedy = Workflow("greedy", match_rules=(rule(("source", "*")),))
+    asked = Origin("trial", workflow="support-replies")
+    assert taken_by(asked, greedy, SUPPORT) == "support-replies"
+    assert "a trial" in attribute(asked, (greedy, SUPPORT)).why
+
+
+def test_a_trial_of_an_undeclared_workflow_follows_the_rules() -> None:
+    greedy = Workflow("greedy", match_rules=(rule(("source", "*")),))
+    assert taken_by(Origin("trial", workflow="gone"), greedy) == "greedy"

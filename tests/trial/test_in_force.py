@@ -119,8 +119,14 @@ def test_a_model_that_only_begins_alike_is_another(model: str) -> None:
     assert said(certificate(*CLEARED), models=(used(model, 1),)).tool_in_use is None
 
 
-def test_a_declared_incumbent_is_the_tool_in_use_whatever_the_ledger_knows() -> None:
+def test_what_the_ledger_knows_stands_before_what_the_trial_took_for_in_use() -> None:
     tool = said(certificate(*CLEARED, incumbent="haiku")).tool_in_use
+    assert tool is not None
+    assert tool.name == "opus"
+
+
+def test_where_the_ledger_knows_no_model_of_a_tool_the_trial_s_own_tool_is_in_use() -> None:
+    tool = said(certificate(*CLEARED, incumbent="haiku"), models=()).tool_in_use
     assert tool is not None
     assert tool.name == "haiku"
 

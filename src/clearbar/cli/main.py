@@ -15,6 +15,7 @@ VERBS: Final = {
     "report": "Read usage files, show the scorecard and a verdict on every workflow.",
     "spend": "What AI cost: add records, show sums, trace a number to its bytes.",
     "own": "Who owns each workflow, and what a good outcome costs.",
+    "trial": "Find the cheapest tool that clears a bar, with a certificate.",
     "gate": "Fund, pause or kill: verdicts, defences, overrides, history.",
     "check": "Verify the ledger, the docket and clearbar.toml.",
     "completion": "Print the script that completes commands with the tab key.",

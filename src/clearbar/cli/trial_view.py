@@ -1,4 +1,4 @@
-"""Trials in the terminal: the answer first, a row for each tool; 80 columns and no colour suffice."""
+"""Trials in the terminal: the answer first, then a row for each tool; 80 columns suffice."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from clearbar.cli.spark import printable
 from clearbar.core.money import usd
+from clearbar.trial.certificate_answer import answer, answer_text
 from clearbar.trial.certificate_words import (
-    answer,
-    answer_text,
     assumptions,
     interval_text,
     is_relative,
     lines_of,
     mean_text,
+    outcome_text,
     per_thousand,
     percent_text,
+    split_unasked,
+    unasked_text,
     why_text,
 )
 
@@ -24,13 +26,13 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from clearbar.trial.certificate_words import Answer
-    from clearbar.trial.trial import Certificate, Finding, Outcome
+    from clearbar.trial.certificate_answer import Answer
+    from clearbar.trial.trial import Certificate, Finding
 
 _NAME_WIDTH: Final = 20
 _MARGIN: Final = 10
 _WHY_INDENT: Final = 2
-_OUTCOME_STYLES: Final[dict[Outcome, str]] = {
+_STYLES: Final[dict[str, str]] = {
     "clears": "bold green",
     "fails": "red",
     "undecided": "yellow",
@@ -104,24 +106,20 @@ def _print_findings(console: Console, certificate: Certificate) -> None:
     mean = "diff." if relative else "mean"
     head = _row("tool", "outcome", "cases", mean, interval, "$/1,000", "spent")
     console.print(Text(head, "dim"), soft_wrap=True)
-    for finding in certificate.findings:
+    rows, unasked = split_unasked(certificate)
+    for finding in rows:
         name = Text(printable(finding.tool))
         if name.cell_len > _NAME_WIDTH:
             print_wrapped(console, finding.tool)
             name = Text()
         name.pad_right(_NAME_WIDTH - name.cell_len)
-        word = Text(f" {_word(finding):9}", _style(finding))
+        outcome = outcome_text(finding)
+        word = Text(f" {outcome.upper():9}", _STYLES.get(outcome, ""))
         console.print(name + word + Text(_figures(finding, relative=relative)), soft_wrap=True)
         indent = " " * _WHY_INDENT
         print_wrapped(console, why_text(finding, certificate), "dim", first=indent)
-
-
-def _word(finding: Finding) -> str:
-    return "IN USE" if finding.reason == "incumbent" else finding.outcome.upper()
-
-
-def _style(finding: Finding) -> str:
-    return "" if finding.reason == "incumbent" else _OUTCOME_STYLES[finding.outcome]
+    if unasked:
+        print_wrapped(console, unasked_text(unasked), rest="  ")
 
 
 def _row(name: str, outcome: str, *figures: str) -> str:

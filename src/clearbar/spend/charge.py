@@ -70,6 +70,10 @@ DIMENSIONS: Final = (
 )
 
 
+TRIAL_SOURCE: Final = "trial"
+"""The source of calls that Clearbar's own trials make."""
+
+
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who made a call, with what: the dimensions by which charges are attributed.
 

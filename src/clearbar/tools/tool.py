@@ -140,6 +140,10 @@ class Answer:
     """The provider's id of the call."""
     service_tier: str = ""
     stop_reason: str = ""
+    speed: str = ""
+    """As served, where the price depends on it; as on a charge."""
+    geo: str = ""
+    """Where it was served, where the price depends on it; as on a charge."""
 
 
 @dataclass(frozen=True, slots=True)

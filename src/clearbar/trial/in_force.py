@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from clearbar.own.card import Estimate, TierNeed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     from clearbar.own.card import ModelUse, WorkflowCard
@@ -106,17 +106,22 @@ def _stands(finding: Finding, certificate: Certificate) -> bool:
     )
 
 
+def tool_use(models: Sequence[ModelUse], tools: Iterable[Tool]) -> tuple[str, ModelUse] | None:
+    """Return the tool in use as the ledger knows it: that of the dearest model that is a tool's."""
+    listed = list(tools)
+    for use in models:
+        for tool in listed:
+            if _is_of(use.model, tool):
+                return tool.name, use
+    return None
+
+
 def _tool_in_use(
     certificate: Certificate, models: Sequence[ModelUse], tools: Mapping[str, Tool]
 ) -> Finding | None:
     found = certificate.finding_of
-    if certificate.incumbent is not None:
-        return found.get(certificate.incumbent)
-    for use in models:
-        for name, finding in found.items():
-            if name in tools and _is_of(use.model, tools[name]):
-                return finding
-    return None
+    known = tool_use(models, (tools[name] for name in found if name in tools))
+    return found.get(known[0] if known else certificate.incumbent or "")
 
 
 def _is_of(model: str, tool: Tool) -> bool:

@@ -1,13 +1,12 @@
-"""Stage 3 of a workspace: gate; and the whole of it."""
+"""Stage 4 of a workspace: gate; and the whole of it."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from clearbar.core.errors import ClearbarError
 from clearbar.core.period import last_days
-from clearbar.workspace.owning import Owning
+from clearbar.workspace.trialing import Trialing
 
 if TYPE_CHECKING:
     from datetime import date
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from clearbar.own.card import Defence
 
 
-class Gating(Owning):
+class Gating(Trialing):
     """What is decided, and what people say to it."""
 
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -31,7 +30,9 @@ class Gating(Owning):
         days = max((days_needed(each, policy) for each in self.declared.workflows), default=1)
         history = self._scored.history(last_days(days, self.as_of))
         state = docket_state(self.store, self.as_of)
-        return decide.verdicts(self.scorecard(), policy, state, history)
+        scorecard = self.scorecard()
+        trials = self.in_force(scorecard.cards)
+        return decide.verdicts(scorecard, policy, state, history, trials)
 
     def judge(self) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
         """Return the verdicts of today, and those that are news, which go into the docket.
@@ -75,13 +76,6 @@ class Gating(Owning):
         self._refuse_another_day()
         self.workflow(workflow)
         return override(self.store, workflow, decision, by=by, why=why, until=until, now=self._now)
-
-    def _refuse_another_day(self) -> None:
-        """Keep the docket to its word: it says what was said when."""
-        if self.is_as_of_another_day:
-            raise ClearbarError(
-                f"nothing is recorded under another day ({self._as_of})", "leave out --as-of"
-            )
 
     def gate_history(self, workflow: str) -> list[Entry]:
         """Return all that the docket says of a workflow, oldest first."""

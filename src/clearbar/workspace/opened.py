@@ -129,6 +129,13 @@ class Opened:
         now = self._clock()
         return now if now.date() == self.as_of else datetime.combine(self.as_of, time.min, UTC)
 
+    def _refuse_another_day(self) -> None:
+        """Keep the records to their word: they say what was decided when."""
+        if self.is_as_of_another_day:
+            raise ClearbarError(
+                f"nothing is recorded under another day ({self._as_of})", "leave out --as-of"
+            )
+
     @cached_property
     def _reading(self) -> LedgerReading:
         from clearbar.spend.reading import LedgerReading

@@ -97,10 +97,13 @@ class _Telling(msgspec.Struct, gc=False):
     moment: datetime
     final: int
     raw: bytes
+    """Empty once its length and digest are known."""
     number: int
     offset: int
     first: datetime
     lines: int = 1
+    length: int = 0
+    digest: str = ""
 
     def yields_to(self, final: int, output: int, moment: datetime, raw: bytes) -> bool:
         """Return whether a line of this standing is better."""
@@ -110,7 +113,68 @@ class _Telling(msgspec.Struct, gc=False):
             return output > held
         if moment != self.moment:
             return moment > self.moment
-        return digest_of(_payload(raw)) > digest_of(_payload(self.raw))
+        self.let_go()
+        return digest_of(_payload(raw)) > self.digest
+
+    def let_go(self) -> None:
+        """Take length and digest of the bytes and hold them no longer."""
+        if self.raw:
+            payload = _payload(self.raw)
+            self.length, self.digest, self.raw = len(payload), digest_of(payload), b""
+
+
+class _Session:
+    """What a file has told so far: the best line of each message."""
+
+    def __init__(self) -> None:
+        self._tellings: dict[str, _Telling] = {}
+        self._latest: _Telling | None = None
+        self._bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more should not be held at once."""
+        return len(self._tellings) > _MAX_PENDING or self._bytes > _MAX_PENDING_BYTES
+
+    def hear(self, line: _Line, raw: bytes, number: int, offset: int) -> None:
+        """Keep a line where it is the best of its message."""
+        message = line.message
+        if message is None or message.usage is None:
+            if inner := _unwrapped(line):
+                self.hear(inner, raw, number, offset)
+            return
+        usage, moment = message.usage, line.timestamp
+        key = message.id or line.request_id or line.uuid
+        if moment is None or not key:
+            raise QuarantineError(f"a usage without {'an id' if moment else 'a timestamp'}")
+        final = (0 if line.is_sidechain else 2) + (1 if message.stop_reason else 0)
+        telling = self._tellings.get(key)
+        if self._latest is not None and telling is not self._latest:
+            self._latest.let_go()  # the lines of a message mostly follow each other
+        if telling is None:
+            telling = _Telling(line, message, usage, moment, final, raw, number, offset, moment)
+            self._tellings[key] = telling
+            self._bytes += len(raw)
+        else:
+            telling.lines += 1
+            telling.first = min(telling.first, moment)
+            if telling.yields_to(final, usage.output_tokens or 0, moment, raw):
+                telling.line, telling.message, telling.usage = line, message, usage
+                telling.moment, telling.final = moment, final
+                telling.raw, telling.number, telling.offset = raw, number, offset
+        self._latest = telling
+
+    def records(self) -> Iterator[Record | Problem]:
+        """Yield the record of each message, and of each further call inside it."""
+        for telling in self._tellings.values():
+            telling.let_go()
+            try:
+                record = _record(telling)
+                yield record
+                if telling.usage.iterations:
+                    yield from _further_calls(telling, record)
+            except QuarantineError as error:
+                yield error.problem(telling.number)
 
 
 _decode: Final = msgspec.json.Decoder(_Line).decode
@@ -132,22 +196,21 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    told: dict[str, _Telling] = {}
-    held_bytes = 0
+    session = _Session()
     for first, offset, lines in file.blocks():
         for number, raw in enumerate(lines, first):
             try:
                 if _USAGE in raw:
-                    held_bytes += _hear(told, _line(raw), raw, number, offset)
+                    session.hear(_line(raw), raw, number, offset)
                 else:
                     _check_whole(raw)
             except QuarantineError as error:
                 yield error.problem(number)
             offset += len(raw)  # noqa: PLW2901 - it runs along with the lines
-        if len(told) > _MAX_PENDING or held_bytes > _MAX_PENDING_BYTES:
-            yield from _records(told)
-            told, held_bytes = {}, 0
-    yield from _records(told)
+        if session.is_full:
+            yield from session.records()
+            session = _Session()
+    yield from session.records()
 
 
 def _payload(raw: bytes) -> bytes:
@@ -178,31 +241,6 @@ def _line(raw: bytes) -> _Line:
         raise QuarantineError(f"the usage of a message is broken: {error}") from error
 
 
-def _hear(told: dict[str, _Telling], line: _Line, raw: bytes, number: int, offset: int) -> int:
-    """Keep a line where it is the best of its message; return how many more bytes are held."""
-    message = line.message
-    if message is None or message.usage is None:
-        inner = _unwrapped(line)
-        return _hear(told, inner, raw, number, offset) if inner else 0
-    usage, moment = message.usage, line.timestamp
-    key = message.id or line.request_id or line.uuid
-    if moment is None or not key:
-        raise QuarantineError(f"a usage without {'an id' if moment else 'a timestamp'}")
-    final = (0 if line.is_sidechain else 2) + (1 if message.stop_reason else 0)
-    telling = told.get(key)
-    if telling is None:
-        told[key] = _Telling(line, message, usage, moment, final, raw, number, offset, moment)
-        return len(raw)
-    telling.lines += 1
-    telling.first = min(telling.first, moment)
-    if not telling.yields_to(final, usage.output_tokens or 0, moment, raw):
-        return 0
-    grown = len(raw) - len(telling.raw)
-    telling.line, telling.message, telling.usage, telling.moment = line, message, usage, moment
-    telling.final, telling.raw, telling.number, telling.offset = final, raw, number, offset
-    return grown
-
-
 def _unwrapped(line: _Line) -> _Line | None:
     """Return the line of an agent that a progress line wraps, with the session it belongs to."""
     inner = line.data and line.data.message
@@ -217,24 +255,14 @@ def _unwrapped(line: _Line) -> _Line | None:
     return inner
 
 
-def _records(told: dict[str, _Telling]) -> Iterator[Record | Problem]:
-    for telling in told.values():
-        try:
-            record = _record(telling)
-            yield record
-            if telling.usage.iterations:
-                yield from _further_calls(telling, record)
-        except QuarantineError as error:
-            yield error.problem(telling.number)
-
-
 def _record(telling: _Telling) -> Record:
     line, message, usage = telling.line, telling.message, telling.usage
     message_id = message.id or ""
     upstream = message_id.startswith("msg_")
     client_key = message_id or line.request_id or line.uuid or ""
-    payload = _payload(telling.raw)
     writes_5m, writes_1h, writes_other = cache_writes(usage)
+    began_us = moment_us(telling.first, "timestamp")
+    once = telling.moment is telling.first
     return Record(
         identity=identity.upstream("anthropic", message_id)
         if upstream
@@ -247,8 +275,8 @@ def _record(telling: _Telling) -> Record:
             line.git_branch or "",
             line.agent_id or ("sidechain" if line.is_sidechain else ""),
         ),
-        started_at_us=moment_us(telling.first, "timestamp"),
-        seen_at_us=microseconds(telling.moment),
+        started_at_us=began_us,
+        seen_at_us=began_us if once else microseconds(telling.moment),
         usage="missing" if usage.input_tokens is usage.output_tokens is None else "final",
         final=telling.final,
         service_tier=usage.service_tier or "",
@@ -267,8 +295,8 @@ def _record(telling: _Telling) -> Record:
         session_id=line.session_id or "",
         line=telling.number,
         offset=telling.offset,
-        length=len(payload),
-        digest=digest_of(payload),
+        length=telling.length,
+        digest=telling.digest,
         lines=telling.lines,
     )
 

@@ -1,0 +1,67 @@
+"""Options of trials: money, names of tools, where the page goes."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+HTML = click.option(
+    "--html", metavar="FILE", type=click.Path(path_type=Path), help="Write the page of it."
+)
+
+
+def dollars(context: click.Context, parameter: click.Parameter, text: str | None) -> Decimal | None:
+    """Return the amount of US dollars that an option names."""
+    del context, parameter
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise click.BadParameter(f'"{text}" is no amount of US dollars; write 5 or 2.50')
+    return amount
+
+
+def names(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[str, ...] | None:
+    """Return the names that an option lists, each once."""
+    del context, parameter
+    if text is None:
+        return None
+    listed = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not listed:
+        raise click.BadParameter("name one tool or more, with commas between them")
+    return listed
+
+
+def complete_tools(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the last of several names of declared tools."""
+    from click.shell_completion import CompletionItem
+
+    from clearbar.core.errors import ClearbarError
+    from clearbar.workspace import Workspace
+
+    del parameter
+    before, comma, last = incomplete.rpartition(",")
+    try:
+        with Workspace.find(context.find_root().params.get("workspace")) as workspace:
+            names = [tool.name for tool in workspace.declared.tools]
+    except ClearbarError:
+        return []
+    taken = before.split(",")
+    return [
+        CompletionItem(f"{before}{comma}{name}")
+        for name in names
+        if name.startswith(last) and name not in taken
+    ]

@@ -1,0 +1,254 @@
+"""Recorded scores: which tool scored what on which case, read from a table or another evaluator.
+
+| column                          | holds                                                          |
+|---------------------------------|----------------------------------------------------------------|
+| `case`                          | the case's name                                                |
+| `tool`                          | the tool's name                                                |
+| `score`                         | a number in [0, 1], `true` or `false`                          |
+| `cost_usd`                      | what asking cost; empty where it was not recorded              |
+| `cluster`                       | what the case shares with others: one case of each is used     |
+| `label`                         | the score by a person, which stands above `score`              |
+| `category`                      | what kind of case it is: looked through for broken evidence    |
+| `success`                       | `false` where asking failed                                    |
+| `input_tokens`, `output_tokens` | what asking took                                               |
+
+Other names of columns are told, never guessed. Rows that agree count once. Rows of one tool and
+case that contradict each other are Problems, all of them: nothing says which is right. So the order
+and the repetition of rows change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Final
+
+from clearbar.core.errors import ClearbarError, Problem, nearest
+from clearbar.spend.entry import text
+from clearbar.spend.quarantine import QuarantineError, quantity, usd
+from clearbar.spend.source_file import open_source_file
+from clearbar.trial.identity import digest_of
+from clearbar.trial.recorded_score import RecordedScore
+from clearbar.trial.table_rows import column_names, table_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from clearbar.spend.entry import Entry
+
+MAX_ROWS: Final = 5_000_000
+_WORDS: Final = {"true": 1.0, "false": 0.0}
+_NO: Final = frozenset({"false", "0", "no"})
+_YES: Final = frozenset({"", "true", "1", "yes"})
+_TWICE_HINT: Final = "where it was asked several times, give each time a case of one cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the columns are called in the file; one that is called nothing is not read."""
+
+    case: str = "case"
+    tool: str = "tool"
+    score: str = "score"
+    cost_usd: str = "cost_usd"
+    cluster: str = "cluster"
+    label: str = "label"
+    category: str = "category"
+    success: str = "success"
+    input_tokens: str = "input_tokens"
+    output_tokens: str = "output_tokens"
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What each is called, for those that have another name."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {ours: theirs for ours, theirs in named.items() if theirs and ours != theirs}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedScores:
+    """What is recorded, one row for each tool and case."""
+
+    rows: tuple[RecordedScore, ...]
+    """Each has a score or a label, or its asking failed."""
+    problems: tuple[Problem, ...]
+    """Rows that were left out, and why."""
+    missing: Mapping[str, int] = field(default_factory=dict)
+    """Tool -> rows without a score and without a failure: asked, and nothing is known."""
+    name: str = ""
+    """Of the file."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of what is recorded, in whatever order and however often."""
+        return rows_digest(self.rows)
+
+
+def read_recorded_scores(path: Path, columns: Columns | None = None) -> RecordedScores:
+    """Return what a table holds: JSON Lines, JSON, CSV or Parquet by content, gzipped or not.
+
+    Raises:
+        ClearbarError: when the file is damaged or too large, or has not the columns.
+    """
+    names = columns or Columns()
+    file = open_source_file(path)
+    header = column_names(file)
+    if header is not None:
+        _check_columns(header, names, path.name)
+    return gather(_read(table_rows(file), names, path.name), path.name)
+
+
+def gather(rows: Iterable[RecordedScore | Problem], name: str) -> RecordedScores:
+    """Return what the rows say together; those that cannot be used become Problems.
+
+    Raises:
+        ClearbarError: when there are too many.
+    """
+    found: dict[tuple[str, str], list[RecordedScore]] = {}
+    problems: list[Problem] = []
+    for count, row in enumerate(rows):
+        if count >= MAX_ROWS:
+            raise ClearbarError(f"{name} has more than {MAX_ROWS:,} rows", "split it by workflow")
+        if isinstance(row, Problem):
+            problems.append(row)
+        elif fault := _fault(row):
+            problems.append(Problem(fault, line=row.line))
+        else:
+            found.setdefault((row.case, row.tool), []).append(row)
+    torn = _torn_cases(found)
+    kept: list[RecordedScore] = []
+    missing: dict[str, int] = {}
+    for (case, tool), same in found.items():
+        if what := torn.get(case):
+            problems += [Problem(what, line=row.line) for row in same]
+        elif len({_said(row) for row in same}) > 1:
+            what = "another row says something else of this tool and case"
+            problems += [Problem(what, _TWICE_HINT, row.line) for row in same]
+        elif worth(same[0]) is None and same[0].status == "ok":
+            problems.append(Problem("no score", line=same[0].line))
+            missing[tool] = missing.get(tool, 0) + 1
+        else:
+            kept.append(same[0])
+    problems.sort(key=lambda problem: problem.line or 0)
+    return RecordedScores(tuple(kept), tuple(problems), missing, name)
+
+
+def worth(row: RecordedScore) -> float | None:
+    """Return what counts: the label where there is one, else the score."""
+    return row.score if row.label is None else row.label
+
+
+def rows_digest(rows: Iterable[RecordedScore]) -> str:
+    """Return the digest of what the rows say; their order does not matter."""
+    return digest_of("recorded scores", sorted(repr(_said(row)) for row in rows))
+
+
+def _check_columns(header: list[str], columns: Columns, name: str) -> None:
+    told = columns.told
+    for ours in ("case", "tool", "score"):
+        if (wanted := getattr(columns, ours)) not in header:
+            raise ClearbarError(
+                f'{name} has no column "{wanted}"',
+                f"it has {', '.join(header)}: say which holds the {ours}",
+            )
+    for ours, theirs in told.items():
+        if theirs not in header:
+            close = nearest(theirs, header)
+            raise ClearbarError(f'{name} has no column "{theirs}" for the {ours}.{close}')
+
+
+def _read(
+    rows: Iterable[Entry | Problem], columns: Columns, name: str
+) -> Iterator[RecordedScore | Problem]:
+    for row in rows:
+        if isinstance(row, Problem):
+            yield row
+            continue
+        try:
+            yield _row(row.value, columns, name, row.number)
+        except QuarantineError as error:
+            yield error.problem(row.number)
+
+
+def _row(row: Mapping[str, Any], columns: Columns, name: str, number: int | None) -> RecordedScore:
+    failed = _failed(row.get(columns.success), columns.success)
+    return RecordedScore(
+        case=_name(row, columns.case),
+        tool=_name(row, columns.tool),
+        score=_number(row.get(columns.score), columns.score),
+        cost_usd=usd(row.get(columns.cost_usd), columns.cost_usd),
+        cluster=text(row.get(columns.cluster)) or None,
+        label=_number(row.get(columns.label), columns.label),
+        category=text(row.get(columns.category)) or None,
+        file=name,
+        line=number,
+        input_tokens=quantity(row.get(columns.input_tokens), columns.input_tokens),
+        output_tokens=quantity(row.get(columns.output_tokens), columns.output_tokens),
+        status="error" if failed else "ok",
+    )
+
+
+def _name(row: Mapping[str, Any], column: str) -> str:
+    if name := text(row.get(column)):
+        return name
+    raise QuarantineError(f"no {column}")
+
+
+def _number(value: object, column: str) -> float | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and value.strip().lower() in _WORDS:
+        return _WORDS[value.strip().lower()]
+    try:
+        return float(Decimal(str(value).strip()))
+    except (InvalidOperation, ValueError):
+        raise QuarantineError(f"{column} is not a number") from None
+
+
+def _failed(value: object, column: str) -> bool:
+    said = "" if value is None else str(value).strip().lower()
+    if said in _NO:
+        return True
+    if said in _YES:
+        return False
+    raise QuarantineError(f"{column} is neither true nor false")
+
+
+def _fault(row: RecordedScore) -> str:
+    for name, value in (("score", row.score), ("label", row.label)):
+        if value is not None and not 0 <= value <= 1:
+            return f"{name} is not from 0 to 1"
+    return ""
+
+
+def _torn_cases(found: Mapping[tuple[str, str], list[RecordedScore]]) -> dict[str, str]:
+    """Return the cases that rows put into several clusters or categories, and what is wrong."""
+    places: dict[tuple[str, str], set[str]] = {}
+    for rows in found.values():
+        for row in rows:
+            for kind, place in (("cluster", row.cluster), ("category", row.category)):
+                if place is not None:
+                    places.setdefault((row.case, kind), set()).add(place)
+    return {
+        case: f"another row puts this case into another {kind}"
+        for (case, kind), names in places.items()
+        if len(names) > 1
+    }
+
+
+def _said(row: RecordedScore) -> tuple[object, ...]:
+    return (
+        row.case,
+        row.tool,
+        row.score,
+        row.cost_usd,
+        row.cluster,
+        row.label,
+        row.category,
+        row.input_tokens,
+        row.output_tokens,
+        row.status,
+    )

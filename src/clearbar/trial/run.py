@@ -1,0 +1,293 @@
+"""Runs a trial: asks, grades, records, until it is decided or out of money. Resumes when run again.
+
+The race gets its answers in the order in which it asked for them, and never has more than a fixed
+number of questions open. So which answers it gets is a function of the answers alone: a run that
+was killed and resumed any number of times ends in the same findings as one that was not, and so
+does one whose tools are slower. (Where a judge grades only the answers that differ, this holds of
+decisions, not of how many answers beyond them were bought.)
+
+A case to which a tool gave no answer, after all tries, scores zero; but only once the tool is known
+to work, because it answers another case later, or has none left. `pace.BROKEN_AFTER` such cases in
+a row, and the tool is broken: nothing is held against it, and the race goes on without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from clearbar.trial.asking import UNGRADED, Asking, Facts, Got
+from clearbar.trial.budget import Budget
+from clearbar.trial.buying import Buyer
+from clearbar.trial.ceiling import ASSUMED_OUTPUT_TOKENS, has_output_limit
+from clearbar.trial.certificate import LABELS_WANTED, STOPPED, certificate_of
+from clearbar.trial.evidence import STOPPED as STOPPED_CALL
+from clearbar.trial.evidence import claim
+from clearbar.trial.identity import prompt_digest, trial_key
+from clearbar.trial.later_grades import LaterGrades
+from clearbar.trial.questions import Questions
+from clearbar.trial.race_plan import Graded
+from clearbar.trial.standing import standing_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from clearbar.tools.tool import Tool
+    from clearbar.trial.buying import NoAnswer, Time
+    from clearbar.trial.ceiling import Pricing
+    from clearbar.trial.evidence import Evidence
+    from clearbar.trial.grader import Asker, Grader
+    from clearbar.trial.judging import RecordedJudge
+    from clearbar.trial.questions import Turn
+    from clearbar.trial.race import Race
+    from clearbar.trial.race_plan import Ask
+    from clearbar.trial.standing import Standing
+    from clearbar.trial.trial import Case, Certificate, Identity
+
+GRACE_S: Final = 15.0
+"""How long requests under way are waited for when a trial ends, since they are paid for."""
+STOP_GRACE_S: Final = 2.0
+"""The same when somebody stops it by hand."""
+_SHOW_EVERY_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """All that is fixed before a trial begins."""
+
+    identity: Identity
+    race: Race
+    cases: Sequence[Case]
+    """In the fixed order; none of them was used for training."""
+    tools: Mapping[str, Tool]
+    """Every tool that the race may ask, parts of cascades too."""
+    digests: Mapping[str, str]
+    """Tool -> `identity.answering_digest`."""
+    grader: Grader
+    prompt: str = ""
+    max_usd: Decimal | None = None
+    concurrency: int = 16
+    capture: bool = False
+    graded_later: bool = False
+    """Whether the grader is a judge or a person, who is asked after an answer is recorded."""
+    judge: RecordedJudge | None = None
+    """The asker that the grader was made with, where it is a judge."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a trial is run with."""
+
+    asker: Asker
+    evidence: Evidence
+    pricing: Pricing
+    time: Time
+    claims: Path
+    """A folder for the lock that keeps a second process from running the same trial."""
+    progress: Callable[[Standing], None] = field(default=lambda _: None)
+
+
+async def run(trial: Trial, means: Means) -> Certificate:
+    """Run a trial to its end, or go on with it; return the certificate, which is not yet saved.
+
+    Cancelled (Ctrl-C), it still returns what is known, as a certificate that is not complete
+    (`certificate.is_complete`). What it bought is in the store; `charges.charge_calls` makes
+    charges of it.
+
+    Raises:
+        ClearbarError: when another process runs a trial of the workflow, or the store fails.
+    """
+    with claim(means.claims, trial.identity.workflow):
+        means.evidence.lose_open(trial.identity.workflow, means.time.now())
+        return await _Run(trial, means).run()
+
+
+class _Run:
+    def __init__(self, trial: Trial, means: Means) -> None:
+        self._trial, self._means, self._race = trial, means, trial.race
+        self._key = trial_key(trial.identity)
+        self._workflow = trial.identity.workflow
+        evidence = means.evidence
+        self._buyer = Buyer(
+            means.asker, evidence, means.pricing, self._budget(), trial.concurrency, means.time
+        )
+        self._asking = Asking(self._facts(), means.asker, evidence, self._buyer, means.time)
+        self._questions = Questions(self._race, self._asking, self._buyer, trial.concurrency)
+        self._later = LaterGrades(self._race, self._asking)
+        self._warnings = [*trial.warnings, *_open_ended(trial)]
+        self._ungraded = 0
+        self._shown_at = float("-inf")
+        if trial.judge is not None:
+            trial.judge.use(self._buyer, evidence, self._workflow, self._key)
+
+    async def run(self) -> Certificate:
+        grace_s = 0.0
+        try:
+            await self._go_on()
+            grace_s = GRACE_S
+        except asyncio.CancelledError:
+            self._warnings.append(STOPPED)
+            grace_s = STOP_GRACE_S
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
+        finally:
+            await self._questions.close(grace_s)
+            await self._later.close()
+            evidence, now = self._means.evidence, self._means.time.now()
+            evidence.lose_open(self._workflow, now, STOPPED_CALL)
+        if self._ungraded:
+            self._warnings.append(
+                f"answers that could not be graded, and count as wrong: {self._ungraded}"
+            )
+        spent = evidence.spent(self._key)
+        identity = self._trial.identity
+        return certificate_of(self._race, identity, spent, now, self._warnings)
+
+    async def _go_on(self) -> None:
+        """Ask and give until the race is finished, or waits for people."""
+        while True:
+            self._give_later_grades()
+            self._stop_where_broken()
+            if self._race.finished:
+                return
+            if self._later.may_ask_on:
+                self._questions.fill()
+            turn = self._questions.head
+            if turn is not None and (said := await self._settled(turn)) is not None:
+                self._questions.pop()
+                self._give(turn.ask, said)
+                continue
+            self._questions.start()
+            waiting = {*self._questions.waiting(), *self._later.waiting()}
+            if not waiting and self._later.wants_people:
+                self._warnings.append(LABELS_WANTED)
+                return
+            if not waiting:
+                raise RuntimeError("the race waits for what nobody asks")
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _settled(self, turn: Turn) -> Got | NoAnswer | None:
+        """Return what a question's answer is, once it can be given."""
+        if turn.task is None or not turn.task.done():
+            return None
+        said = turn.task.result()
+        if isinstance(said, Got):
+            if said.ungraded and not said.passed_over:
+                await self._give_up(turn.ask, said.ungraded)
+            return said
+        if said.final or said.unaffordable or said.refused:
+            return said
+        circuit = self._buyer.circuit(self._trial.tools[turn.ask.tool])
+        at_fault = self._asking.judge if said.by_judge else circuit
+        known_to_work = at_fault.answers > said.answers_before
+        if not known_to_work and self._questions.may_still_answer(turn.ask.tool):
+            return None
+        await self._give_up(turn.ask, said.what)
+        return said
+
+    async def _give_up(self, ask: Ask, what: str) -> None:
+        """Note, before it counts, that a case is given up, so that no later run tries it again."""
+        failure = (self._asking.question(ask).asked, what)
+        await self._means.evidence.give_up(self._key, [failure], self._means.time.now())
+
+    def _give(self, ask: Ask, said: Got | NoAnswer) -> None:
+        before = self._race.current
+        if isinstance(said, Got):
+            self._ungraded += bool(said.ungraded)
+            if said.passed_over:
+                self._race.pass_over(ask)
+            else:
+                self._race.give(ask, said.graded)
+                self._later.take(ask, said)
+        elif said.unaffordable:
+            self._race.stop("budget", ask.tool if said.unpriced else None, said.what)
+        elif said.refused:
+            self._broken(ask.tool, said.what)
+        else:
+            self._ungraded += said.what.startswith(UNGRADED)
+            self._race.give(ask, Graded(None, None, failed=True))
+        self._moved_on(before)
+
+    def _moved_on(self, before: str | None) -> None:
+        changed = self._race.current != before
+        if changed:
+            self._questions.park()
+        now_s = self._means.time.monotonic_s()
+        if before is not None and (changed or now_s - self._shown_at >= _SHOW_EVERY_S):
+            self._shown_at = now_s
+            spent_usd = self._buyer.budget.spent_usd
+            self._means.progress(standing_of(self._race, before, spent_usd))
+
+    def _give_later_grades(self) -> None:
+        before = self._race.current
+        ungraded, stopped = self._later.give()
+        self._ungraded += ungraded
+        if stopped is not None:
+            self._race.stop("budget" if stopped.unaffordable else "broken", None, stopped.what)
+        self._moved_on(before)
+
+    def _stop_where_broken(self) -> None:
+        for tool in self._trial.tools.values():
+            circuit = self._buyer.circuit(tool)
+            if circuit.broken and tool.name not in self._race.notes:
+                before = self._race.current
+                note = f"{circuit.in_a_row} cases in a row without an answer: {circuit.what}"
+                self._broken(tool.name, note)
+                self._moved_on(before)
+        self._stop_without_judge()
+
+    def _stop_without_judge(self) -> None:
+        judge, circuit, before = self._trial.judge, self._asking.judge, self._race.current
+        if judge is not None and judge.unaffordable:
+            self._race.stop("budget", None, judge.unaffordable)
+        elif judge is not None and judge.refused:
+            self._race.stop("broken", None, judge.refused)
+        elif circuit.broken:
+            note = f"{circuit.in_a_row} answers in a row without a verdict: {circuit.what}"
+            self._race.stop("broken", None, note)
+        if self._race.current != before:
+            self._moved_on(before)
+
+    def _broken(self, tool: str, note: str) -> None:
+        self._race.stop("broken", tool, note)
+        self._questions.drop(tool)
+
+    def _budget(self) -> Budget:
+        spent = self._means.evidence.spent(self._key).values()
+        so_far = sum((each.usd + each.unpriced_ceiling_usd for each in spent), Decimal(0))
+        return Budget(self._trial.max_usd, so_far)
+
+    def _facts(self) -> Facts:
+        trial, evidence = self._trial, self._means.evidence
+        prompt, digests = prompt_digest(trial.prompt), trial.digests
+        grader = trial.grader
+        return Facts(
+            workflow=self._workflow,
+            trial=self._key,
+            prompt=trial.prompt,
+            cases=trial.cases,
+            tools=trial.tools,
+            digests=digests,
+            grader=grader,
+            graded_later=trial.graded_later,
+            only_where_wanted=self._race.plan.against is not None,
+            held=evidence.held(self._key, grader.text, prompt, set(digests.values())),
+            labels=evidence.labels(self._workflow),
+            capture=trial.capture,
+        )
+
+
+def _open_ended(trial: Trial) -> list[str]:
+    """Return what a budget cannot promise: tools whose longest answer nobody limits."""
+    if trial.max_usd is None:
+        return []
+    names = [tool.name for tool in trial.tools.values() if not has_output_limit(tool)]
+    return [
+        f"{name} names no max_tokens: each call was reserved at {ASSUMED_OUTPUT_TOKENS:,} tokens of"
+        " output, and a longer answer may pass the budget"
+        for name in sorted(names)
+    ]
