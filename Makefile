@@ -71,7 +71,7 @@ prices: .venv/dev  ## rewrite the shipped price book, after `make lock` has move
 	@$(BIN)/python -c "from pathlib import Path; from clearbar.spend.prices import PriceBook, make; make(PriceBook(Path('src/clearbar/spend/price_book'), ()).path)"
 
 bench: .venv/dev  ## ratios against peers and limits; never absolute times
-	@for b in ingest pricing scorecard; do $(BIN)/python benchmarks/$$b.py || exit 1; done
+	@for b in ingest pricing scorecard trial_cases trials no_model; do $(BIN)/python benchmarks/$$b.py || exit 1; done
 
 lock: .boot/ok  ## renew the locks: hashes, no addresses
 	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --group build -o requirements.lock

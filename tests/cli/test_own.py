@@ -47,7 +47,7 @@ def test_an_unknown_workflow_names_the_nearest(filled: CommandLine) -> None:
     assert 'Did you mean "letters"?' in said.err
 
 
-@pytest.mark.parametrize("period", ["all", "2026", "2000-01-01..9999-12-31"])
+@pytest.mark.parametrize("period", ["all", "2026", "2000-01-01..2040-12-31"])
 def test_a_scorecard_may_cover_any_time(filled: CommandLine, period: str) -> None:
     assert filled("own", period).code == 0
 
