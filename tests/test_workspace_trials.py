@@ -270,6 +270,26 @@ def test_a_cascade_asks_the_second_tool_only_where_the_first_is_not_sure(
     assert "rules answers where its confidence is at least 1" in finding.note
 
 
+def test_cases_whose_answers_a_tool_was_made_with_certify_nothing(
+    opened: Callable[..., Workspace],
+) -> None:
+    workspace = opened(tools='["rules"]')
+    known = "".join(f"pay {number},billing\n" for number in range(1, 200, 2))
+    (workspace.folder / "known.csv").write_text("input,answer\n" + known)
+    (workspace.folder / "rules.toml").write_text('[[rule]]\nlookup = "known.csv"\n')
+    assert workspace.trial_forecast("routing").cases == 100
+
+
+def test_where_every_case_was_seen_nothing_can_be_certified(
+    opened: Callable[..., Workspace],
+) -> None:
+    workspace = opened(tools='["rules"]')
+    write_cases(workspace.folder, 1)
+    (workspace.folder / "known.csv").write_text("input,answer\nbill 0,billing\n")
+    (workspace.folder / "rules.toml").write_text('[[rule]]\nlookup = "known.csv"\n')
+    assert reason_of(workspace) == "cases.jsonl leaves no case to certify with"
+
+
 def test_the_tool_in_use_is_known_from_the_ledger_with_what_a_call_costs(
     opened: Callable[..., Workspace],
 ) -> None:

@@ -26,7 +26,7 @@ from clearbar.tools.classifier import (
     terms_in,
 )
 from clearbar.tools.tensor_file import write_tensors
-from clearbar.tools.text_features import Vocabulary
+from clearbar.tools.text_features import GRAMS, Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +171,9 @@ def test_another_description_is_refused(tmp_path: Path, description: str) -> Non
 
 
 def test_a_pickle_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x07oh dear\x94.")
+    (tmp_path / "x").write_bytes(
+        b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x07oh dear\x94."
+    )
     with pytest.raises(ClearbarError, match="x cannot be used"):
         load_classifier(tmp_path / "x")
 
@@ -223,15 +225,13 @@ def test_probabilities_are_those_of_scikit_learn(labels_kept: tuple[str, ...]) -
     theirs = LogisticRegression(C=10).fit(union.fit_transform(texts), labels)
     vocabularies = tuple(
         Vocabulary(grams, tuple(each.get_feature_names_out()), each.idf_)
-        for grams, (_, each) in zip(("word", "char"), union.transformer_list, strict=True)  # type: ignore[arg-type]
+        for grams, (_, each) in zip(GRAMS, union.transformer_list, strict=True)
     )
     weights, intercepts = theirs.coef_.T, theirs.intercept_
     if len(labels_kept) == 2:
         weights = np.hstack([np.zeros_like(weights), weights])
         intercepts = np.array([0.0, *intercepts])
-    ours = Labeller(
-        tuple(theirs.classes_), vocabularies, weights.astype(np.float32), intercepts
-    )
+    ours = Labeller(tuple(theirs.classes_), vocabularies, weights.astype(np.float32), intercepts)
     asked = [*texts[:40], "gold GOLD unseen", "", "x"]
     expected = theirs.predict_proba(union.transform(asked))
     found = [ours.probabilities(text) for text in asked]

@@ -38,8 +38,12 @@ def test_likeness_is_shared_pieces_over_all_pieces() -> None:
     assert likeness("abcd", "abcx") == pytest.approx(1 / 5)
 
 
+def test_what_shares_a_piece_but_is_not_alike_is_not_found() -> None:
+    assert NearIndex(["abcd"], 0.3).nearest("abcx") == []
+
+
 def test_case_width_and_white_space_do_not_count() -> None:
-    assert normalised("  Straße\tＡ\n b ") == "strasse a b"
+    assert normalised("  Straße\t\uff21\n b ") == "strasse a b"
 
 
 def test_texts_beyond_the_basic_plane_are_compared() -> None:

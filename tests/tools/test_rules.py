@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +11,8 @@ from clearbar.core.errors import ClearbarError, DeclarationError
 from clearbar.tools.rules import RuleSet, load_rules
 from clearbar.tools.tool import Answer
 
-Write = dict[str, str]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -186,6 +187,15 @@ def test_words_come_from_a_file_in_any_case(folder: Path) -> None:
 def test_an_empty_match_is_no_text(folder: Path) -> None:
     text = "[[rule]]\n[[rule.extract]]\nfield = 'x'\nregex = 'a*'\n"
     assert rules(folder, text).answer("bbb").text == "{}"
+
+
+def test_the_inputs_of_tables_are_known(folder: Path) -> None:
+    found = rules(folder, NEAR + LOOKUP, past_csv=PAST, known_csv="input,answer\na,x\n")
+    assert [found.knows(text) for text in (" A", "silver slips on weak demand", "silver")] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_the_digest_covers_the_tables(folder: Path) -> None:

@@ -20,7 +20,7 @@ TEXTS = (
     "Gold futures end the week 1.4% higher",
     "gold   futures\tend\nlower: 3rd week!",
     "a b c",
-    "I'm 5 ft. tall; naïve café, ＡＢＣ",
+    "I'm 5 ft. tall; naïve café, \uff21\uff22\uff23",
     "x",
     "",
     "gold gold gold silver",

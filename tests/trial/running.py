@@ -24,6 +24,7 @@ from clearbar.trial.grade_settings import GradeSettings
 from clearbar.trial.grader import make_grader
 from clearbar.trial.identity import answering_digest, identity_of
 from clearbar.trial.judging import RecordedJudge
+from clearbar.trial.labelling import certified
 from clearbar.trial.plan import TrialPlan
 from clearbar.trial.race import Race
 from clearbar.trial.race_plan import Candidate, RacePlan
@@ -115,13 +116,16 @@ class World:
             workflow,
             TrialPlan("letters", "cases.jsonl"),
             prompt=values.get("prompt", ""),
-            grader=grader.text,
+            grader=certified(grader.text, grade.label_share),
             tool_digests={tool.name: tool_digest(tool) for tool in tools},
             cases_digest=str(len(cases)),
             cases=len(cases),
             cases_from="cases.jsonl",
         )
-        plan = RacePlan(candidates, bar, rates, len(cases), grader.binary, **(race or {}))
+        share = None if grade.label_share is None else float(grade.label_share)
+        binary = grader.binary and share is None
+        told_race = {"judge_share": share} | dict(race or {})
+        plan = RacePlan(candidates, bar, rates, len(cases), binary, **told_race)
         return Trial(
             replace(identity, error=rates),
             Race(plan),

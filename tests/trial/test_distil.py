@@ -12,9 +12,10 @@ import pytest
 
 from clearbar.core.errors import ClearbarError
 from clearbar.tools.classifier import load_classifier
-from clearbar.trial.distil import distil
+from clearbar.trial.distil import DistilReport, distil
 from clearbar.trial.examples import examples_of, folds_of
 from clearbar.trial.field_learner import spans_in
+from clearbar.trial.label_learner import LabelLearner
 from clearbar.trial.trial import Case
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ TOPICS = {
     "money": ("transfer", "refund", "fee", "balance"),
     "login": ("password", "email", "code", "reset"),
 }
-FILLERS = "please my the is why how not can was today again still with about".split()
+FILLERS = ("please", "my", "the", "is", "why", "how", "not", "can", "was", "today", "again")
 NAMES = ("Maria Lopez", "Jo Smith", "Ann Lee", "Peter von Berg", "Li Wei")
 CITIES = ("Rome", "New York", "Oslo", "San Jose", "Lima")
 
@@ -63,16 +64,29 @@ def agreement(path: Path, cases: Sequence[Case]) -> float:
     return float(np.mean([found.answer(case.input).text == case.reference for case in cases]))
 
 
-def test_a_classifier_answers_cases_that_it_has_not_seen(tmp_path: Path) -> None:
-    report = distil(topic_cases(120), tmp_path / "x", bar=0.8)
-    assert report.worthwhile
-    assert report.file == tmp_path / "x"
-    assert agreement(tmp_path / "x", topic_cases(200, seed=2)) > 0.95
+@pytest.fixture(scope="module")
+def topics(tmp_path_factory: pytest.TempPathFactory) -> DistilReport:
+    """Return the report of learning 120 cases."""
+    return distil(topic_cases(120), tmp_path_factory.mktemp("topics") / "x", bar=0.8)
 
 
-def test_a_report_says_what_was_found(tmp_path: Path) -> None:
-    report = distil(topic_cases(120), tmp_path / "x", bar=0.8)
-    assert (report.task, report.examples, report.labels) == ("label", 120, ("card", "login", "money"))
+def path_of(report: DistilReport) -> Path:
+    assert report.file is not None
+    return report.file
+
+
+def test_a_classifier_answers_cases_that_it_has_not_seen(topics: DistilReport) -> None:
+    assert topics.worthwhile
+    assert agreement(path_of(topics), topic_cases(200, seed=2)) > 0.95
+
+
+def test_a_report_says_what_was_found(topics: DistilReport) -> None:
+    report = topics
+    assert (report.task, report.examples, report.labels) == (
+        "label",
+        120,
+        ("card", "login", "money"),
+    )
     assert [point.labels for point in report.points] == [12, 24, 48, 96]
     assert report.predicted is not None
     assert report.predicted.labels == 120
@@ -81,8 +95,8 @@ def test_a_report_says_what_was_found(tmp_path: Path) -> None:
     assert report.advice.startswith("120 labels are expected to agree in ")
     assert report.advice.endswith(" where 82.0% are needed: worth a trial")
     assert report.calibration_error is not None
-    assert report.file_bytes == (tmp_path / "x").stat().st_size
-    assert report.digest == load_classifier(tmp_path / "x").digest
+    assert report.file_bytes == path_of(report).stat().st_size
+    assert report.digest == load_classifier(path_of(report)).digest
 
 
 def test_the_same_cases_give_the_same_file_in_any_order(tmp_path: Path) -> None:
@@ -92,11 +106,9 @@ def test_the_same_cases_give_the_same_file_in_any_order(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
 
 
-def test_what_it_was_trained_on_can_be_told(tmp_path: Path) -> None:
-    cases = topic_cases(80)
-    distil(cases, tmp_path / "x")
-    seen = load_classifier(tmp_path / "x").trained_on
-    assert all(seen.holds(case.id, case.cluster, case.input) for case in cases)
+def test_what_it_was_trained_on_can_be_told(topics: DistilReport) -> None:
+    seen = load_classifier(path_of(topics)).trained_on
+    assert all(seen.holds(case.id, case.cluster, case.input) for case in topic_cases(120))
     assert not seen.holds("another", None, "something that nobody has asked")
 
 
@@ -150,6 +162,27 @@ def test_answers_that_are_all_different_are_no_labels() -> None:
     cases = [Case(str(n), f"question {n}", f"answer {n}") for n in range(80)]
     said = distil(cases, None).advice
     assert said.startswith("80 different answers in 80 cases: this is no choice")
+
+
+def test_more_labels_than_a_file_can_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearbar.trial.label_learner.MAX_LABELS", 2)
+    assert distil(topic_cases(60), None).advice == (
+        "3 different answers: a classifier takes up to 2 short ones"
+    )
+
+
+def test_of_very_many_cases_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearbar.trial.distil.MAX_EXAMPLES", {"label": 70})
+    report = distil(topic_cases(80), None, available=90)
+    assert (report.examples, report.available) == (70, 70)
+
+
+def test_examples_of_one_label_teach_that_label() -> None:
+    learner = LabelLearner(examples_of(topic_cases(60), ""))
+    rows = np.flatnonzero(learner.answers == "card")
+    scores, raw = learner.tried(learner.learn(rows), np.arange(60))
+    assert scores.sum() == len(rows)
+    assert raw.tolist() == [1.0] * 60
 
 
 def test_one_answer_is_a_rule() -> None:
@@ -241,9 +274,7 @@ def test_each_label_is_spread_evenly_over_the_folds() -> None:
 
 
 @pytest.mark.slow
-def test_real_headlines_are_learned_as_well_as_published(
-    shared_data: Path, tmp_path: Path
-) -> None:
+def test_real_headlines_are_learned_as_well_as_published(shared_data: Path, tmp_path: Path) -> None:
     import csv
 
     def cases(name: str) -> list[Case]:

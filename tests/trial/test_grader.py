@@ -17,6 +17,7 @@ from clearbar.trial.grade_declare import GRADE_KEYS, GRADE_TABLE, grade_settings
 from clearbar.trial.grade_settings import GRADE_KINDS, GradeSettings
 from clearbar.trial.grader import LabelWantedError, UngradedError, gradable, make_grader
 from clearbar.trial.judge_prompt import INSTRUCTIONS, judge_request, verdict_in
+from clearbar.trial.labelling import certified
 from clearbar.trial.trial import Case
 
 if TYPE_CHECKING:
@@ -393,9 +394,12 @@ def test_a_judge_has_to_be_declared_and_somebody_has_to_ask_it() -> None:
         make_grader(settings, tools={"opus": OPUS})
 
 
-def test_labels_that_a_run_would_not_use_are_refused() -> None:
-    with pytest.raises(ClearbarError, match="does not correct a judge"):
-        judge(label_share="0.4")
+def test_verdicts_are_the_same_whatever_share_people_label() -> None:
+    alone, corrected = judge()[0].text, judge(label_share="0.4")[0].text
+    assert alone == corrected
+    shares = [None, Decimal("0.4"), Decimal("0.40"), Decimal("0.5")]
+    assert len({certified(alone, share) for share in shares}) == 3
+    assert grade_settings({"kind": "judge", "tool": "opus"}).kind in certified(alone, shares[1])
 
 
 def test_a_person_grades_nothing_at_once() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearbar.own.workflow import Bar
 from clearbar.trial.bet import Mixture
 from clearbar.trial.judge import Advice, Correction, Judged, JudgedTest, advice
 from clearbar.trial.rates import rates_of
@@ -116,7 +117,7 @@ def test_a_passed_answer_that_nobody_looks_at_counts_as_good() -> None:
 
 
 def judged(bar: float = 0.9, share: float = 0.4, cases: int = 2000) -> JudgedTest:
-    return JudgedTest(bar, 0.05, ERROR, cases, share)
+    return JudgedTest(Bar(at_least=bar), 0.05, ERROR, cases, share)
 
 
 def test_a_judged_test_decides_and_tells_figures_on_the_scale_of_labels() -> None:
@@ -143,6 +144,25 @@ def test_a_tool_far_below_the_bar_fails() -> None:
     assert test.decision() == ("fails", "evidence")
     assert test.log_against >= test.log_against_needed
     assert test.more_cases() is not None
+
+
+def test_differences_of_corrected_scores_are_tested_on_the_scale_of_labels() -> None:
+    test = JudgedTest(Bar(within=0.1, of="dear"), 0.05, ERROR, 2000, 0.4)
+    correction = Correction(0.4)
+    good, bad = correction.score(None, passed=True), correction.score(0.0, passed=False)
+    while test.decision() is None:
+        test.add({0: good - bad, 1: bad - good}.get(test.n % 20, 0.0))
+    assert test.decision() == ("clears", "evidence")
+    low, high = test.interval()
+    assert -0.1 <= low <= (test.mean or 0.0) <= high <= 1
+    assert test.mean == pytest.approx(0, abs=1 / test.n)
+
+
+def test_a_difference_that_labels_have_stretched_is_shown_within_its_bounds() -> None:
+    test = JudgedTest(Bar(within=0.1, of="dear"), 0.05, ERROR, 2000, 0.4)
+    for _ in range(30):
+        test.add(-1.0)
+    assert test.interval()[0] == -1
 
 
 def test_the_simulation_plays_the_bets_of_the_test() -> None:

@@ -160,7 +160,10 @@ def test_a_tool_without_a_single_score_is_undecided_and_told() -> None:
     lost = [replace(row, score=None) if row.tool == "rules" else row for row in rows()]
     certificate = replayed(lost)
     assert outcomes(certificate)["rules"] == ("undecided", "cases")
-    assert "rules has 400 rows without a score: left out" in certificate.warnings
+    assert any(
+        warning.startswith("rules was asked 400 cases and has no usable score of them")
+        for warning in certificate.warnings
+    )
     assert any("400 rows could not be used" in warning for warning in certificate.warnings)
 
 
@@ -185,7 +188,53 @@ def test_a_tool_that_fails_without_its_failures_too_fails() -> None:
     ]
     certificate = replayed(failed)
     assert outcomes(certificate)["rules"] == ("fails", "evidence")
-    assert "failed or look broken; they count as 0" in certificate.finding_of["rules"].note
+    assert "have no score or look broken; they count as 0" in certificate.finding_of["rules"].note
+
+
+@pytest.mark.parametrize("lost", [None, float("nan"), -1.0])
+@pytest.mark.parametrize("bar", [AT_LEAST, WITHIN])
+def test_scores_that_are_lost_where_a_tool_went_wrong_do_not_certify_it(
+    bar: Bar, lost: float | None
+) -> None:
+    recorded = [
+        replace(row, score=lost) if row.tool == "rules" and not row.score else row for row in rows()
+    ]
+    certificate = replayed(recorded, bar)
+    assert outcomes(certificate)["rules"] == ("undecided", "broken")
+    assert certificate.winner == "haiku"
+    assert any("rules was asked" in warning for warning in certificate.warnings)
+
+
+def test_a_tool_that_answers_now_right_now_wrong_gains_nothing_by_being_asked_twice() -> None:
+    again = rows({"rules": 0.8, "opus": 0.98})
+    second = [
+        replace(row, score=float(random.Random(row.case).random() < 0.8))
+        for row in again
+        if row.tool == "rules"
+    ]
+    finding = replayed([*again, *second]).finding_of["rules"]
+    assert finding.outcome == "undecided"
+    assert "answers failed, have no score or look broken" in finding.note
+
+
+def test_a_few_lost_scores_do_not_keep_a_good_tool_from_clearing() -> None:
+    recorded = [
+        replace(row, score=None) if row.tool == "haiku" and row.case == "case-7" else row
+        for row in rows()
+    ]
+    assert replayed(recorded).winner == "haiku"
+
+
+def test_failures_of_the_tool_in_use_do_not_condemn_those_compared_with_it() -> None:
+    failed = [
+        replace(row, status="error", score=None)
+        if row.tool == "opus" and int(row.case[5:]) % 3 == 0
+        else row
+        for row in rows({"rules": 0.4, "haiku": 0.5, "opus": 0.5})
+    ]
+    certificate = replayed(failed, WITHIN)
+    assert outcomes(certificate)["haiku"] == ("undecided", "broken")
+    assert "134 of 400 answers of opus" in certificate.finding_of["haiku"].note
 
 
 def categories(low: str) -> list[RecordedScore]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from clearbar.trial.trial import Certificate
     from clearbar.workspace import Workspace
 
+_STOPPED_BY_HAND: Final = 130
 _WORKFLOW = click.argument("workflow", shell_complete=complete_workflow)
 
 
@@ -72,7 +74,7 @@ def run(
     """Try the tools of a WORKFLOW, cheapest first, until one is shown to clear the bar.
 
     Without WORKFLOW, list the declared trials and what is known of them. What it may cost is said
-    first. It can be stopped at any time and run again: no answer is bought twice.
+    first. It can be stopped at any time (exit code 130) and run again: no answer is bought twice.
 
     \b
     Examples:
@@ -87,6 +89,7 @@ def run(
     from clearbar.cli import trial_forecast
     from clearbar.cli.terminal import console
     from clearbar.cli.trial_progress import trial_progress
+    from clearbar.trial.certificate import STOPPED
     from clearbar.trial.forecast import forecast_json
 
     forecast = workspace.trial_forecast(workflow, tools=tools, budget_usd=budget_usd)
@@ -105,6 +108,8 @@ def run(
             workflow, tools=tools, budget_usd=budget_usd, seed=seed, progress=progress
         )
     _show(certificate, html, as_json=as_json)
+    if STOPPED in certificate.warnings:
+        sys.exit(_STOPPED_BY_HAND)
 
 
 @command.command("show")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,13 @@ _COLUMNS: Final = (
 )
 
 
+def _number(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    """Return the value of an option; NaN lies in every range."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number")
+    return value
+
+
 def _column_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for name in reversed(_COLUMNS):
         flag = f"--{name.replace('_', '-')}-column"
@@ -51,13 +59,19 @@ def _column_options(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="FILE...",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
-@click.option("--bar", "at_least", type=_SHARE, help="The mean score to clear.")
-@click.option("--within", type=_SHARE, help="How far below the tool of --of is near enough.")
+@click.option("--bar", "at_least", type=_SHARE, callback=_number, help="The mean score to clear.")
+@click.option(
+    "--within",
+    type=_SHARE,
+    callback=_number,
+    help="How far below the tool of --of is near enough.",
+)
 @click.option("--of", "of", metavar="TOOL", help="The tool in use, which others are compared with.")
 @click.option("--in-use", metavar="TOOL", help="With --bar: the tool in use.")
 @click.option(
     "--error-rate",
     type=_RATE,
+    callback=_number,
     default=0.05,
     show_default=True,
     help="At most the share of such trials that certify a tool below the bar.",
@@ -165,8 +179,8 @@ def _bar(at_least: float | None, within: float | None, of: str | None) -> Bar:
     if (at_least is None) == (within is None) or (within is None) != (of is None):
         raise click.UsageError("give either --bar 0.90, or --within 0.03 together with --of TOOL")
     if at_least is not None:
-        return Bar(at_least=at_least, text=f"score >= {at_least:g}")
-    return Bar(within=within, of=of, text=f"within {within:g} of {of}")
+        return Bar(at_least=at_least, text=f"score >= {at_least:.12g}")
+    return Bar(within=within, of=of, text=f"within {within:.12g} of {of}")
 
 
 def _columns(given: dict[str, str | None]) -> Columns:
@@ -205,4 +219,5 @@ def _of_category(scores: RecordedScores, category: str) -> RecordedScores:
             f'no row is of the category "{category}".{nearest(category, names)}',
             f"there are: {', '.join(names[:20])}" if names else "no row has a category",
         )
-    return replace(scores, rows=rows, missing={})
+    unscored = tuple(row for row in scores.unscored if row.category == category)
+    return replace(scores, rows=rows, unscored=unscored)

@@ -21,21 +21,22 @@ _PLACES: Final = Decimal("1e-24")
 """To which a quotient is rounded; sums and products are exact."""
 _MILLION: Final = Decimal(10**6)
 _HOUR_S: Final = 3600
-_REFUSED: Final = range(400, 600)
+_REFUSED: Final = range(300, 600)
 
 
 def cost_usd(tool: Tool, found: Answer | Failure, rates: Rates, at: datetime) -> Decimal | None:
     """Return what a call of a tool cost that was made at a time; None where that is not known.
 
-    As in the ledger, a call that the endpoint refused costs nothing where it reports no usage. One
-    that broke off may have been billed: its cost is not known.
+    As in the ledger, a call that the endpoint refused, or sent elsewhere, costs nothing where it
+    reports no usage, nor does one that never left. One that broke off may have been billed: its
+    cost is not known.
     """
     if isinstance(tool.cost, NoPrice) or tool.kind in IN_PROCESS:
         return Decimal(0)
     usage = found.usage
     if usage is None:
-        refused = not isinstance(found, Answer) and (found.status or 0) in _REFUSED
-        return Decimal(0) if refused else None
+        free = not isinstance(found, Answer) and (not found.sent or (found.status or 0) in _REFUSED)
+        return Decimal(0) if free else None
     if isinstance(tool.cost, GpuPrice):
         return _gpu_cost(tool.cost, usage)
     if not _from_the_book(tool.cost):

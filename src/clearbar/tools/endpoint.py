@@ -213,7 +213,7 @@ def _broken(error: httpx2.TransportError) -> Failure:
         reasons.append(reason)
         reason = reason.__cause__ or reason.__context__
     if any(isinstance(each, ssl.SSLCertVerificationError) for each in reasons):
-        return Failure("the endpoint's certificate is not trusted", retry=False)
+        return Failure("the endpoint's certificate is not trusted", retry=False, sent=False)
     if isinstance(error, httpx2.ConnectError):
-        return Failure("the endpoint cannot be reached", retry=True)
+        return Failure("the endpoint cannot be reached", retry=True, sent=False)
     return Failure("the connection broke before the answer was whole", retry=True)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clearbar.core.errors import Problem
-    from clearbar.tools.answer_table import AnswerTable
     from clearbar.tools.rule_file import DeclaredRule, FieldRule
 
 Span = tuple[str, int, int]
@@ -116,6 +115,12 @@ class RuleSet:
     """SHA-256 over the rule file and the files that it names."""
     problems: tuple[Problem, ...] = ()
     """Rows of its tables that could not be read; the others count."""
+    inputs: frozenset[str] = frozenset()
+    """The inputs of its tables, normalised."""
+
+    def knows(self, text: str) -> bool:
+        """Return whether one of its tables holds the input: such a case would certify memory."""
+        return normalised(text) in self.inputs
 
     def answer(self, text: str) -> Answer:
         """Return the answer of the first rule that holds, else the default at confidence 0."""
@@ -143,6 +148,7 @@ class _Loader:
         self._path = path
         self._digests: list[str] = []
         self._problems: list[Problem] = []
+        self._inputs: set[str] = set()
 
     def load(self) -> RuleSet:
         data = self._read_own()
@@ -156,6 +162,7 @@ class _Loader:
             declared.input_limit,
             sha256(digests.encode()).hexdigest(),
             tuple(self._problems),
+            frozenset(self._inputs),
         )
 
     def _read_own(self) -> bytes:
@@ -171,10 +178,9 @@ class _Loader:
         if rule.regex is not None and rule.answer is not None:
             return RegexRule(rule.regex, rule.answer, rule.full, sure)
         if rule.lookup is not None:
-            table = self._table(rule, rule.lookup)
-            return LookupRule(_known(table), sure)
+            return LookupRule(self._known(rule, rule.lookup), sure)
         if rule.near is not None:
-            known = _known(self._table(rule, rule.near))
+            known = self._known(rule, rule.near)
             index = NearIndex(list(known), rule.likeness)
             return NearRule(index, tuple(known.values()), rule.confidence)
         if rule.extract:
@@ -183,11 +189,16 @@ class _Loader:
             return ExtractRule(finders, many, sure)
         return None  # a fault, noted where the file was read
 
-    def _table(self, rule: DeclaredRule, name: str) -> AnswerTable:
+    def _known(self, rule: DeclaredRule, name: str) -> dict[str, str]:
+        """Return the answer of each input of a table, normalised; of several the most frequent."""
         path = self._path.parent / name
         table = read_table(self._contents(name), path, rule.input_column, rule.answer_column)
         self._problems += table.problems
-        return table
+        answers: dict[str, list[str]] = {}
+        for text, answer in zip(table.inputs, table.answers, strict=True):
+            answers.setdefault(normalised(text), []).append(answer)
+        self._inputs |= answers.keys()
+        return {text: majority(found) for text, found in answers.items()}
 
     def _contents(self, name: str) -> bytes:
         data = read_bytes(self._path.parent / name)
@@ -201,14 +212,6 @@ class _Loader:
         if field.words_from is not None:
             words = words_in(self._contents(field.words_from))
         return _WordFinder(field.field, words, any_case=field.any_case)
-
-
-def _known(table: AnswerTable) -> dict[str, str]:
-    """Return the answer of each normalised input: the most frequent one, if there are several."""
-    answers: dict[str, list[str]] = {}
-    for text, answer in zip(table.inputs, table.answers, strict=True):
-        answers.setdefault(normalised(text), []).append(answer)
-    return {text: majority(found) for text, found in answers.items()}
 
 
 def _overlaps(span: Span, others: Iterable[Span]) -> bool:

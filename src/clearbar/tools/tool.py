@@ -162,3 +162,5 @@ class Failure:
     """Where the endpoint reported it before it failed."""
     latency_ms: int | None = None
     upstream_id: str = ""
+    sent: bool = True
+    """False where it is certain that the request never left, so that nobody can bill it."""

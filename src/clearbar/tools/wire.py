@@ -5,6 +5,7 @@ Pure: bytes and nouns in, bytes and nouns out. `wire_stream` reads answers that 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import msgspec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _ANTHROPIC_VERSION: Final = "2023-06-01"
 DEFAULT_MAX_TOKENS: Final = 4096
 """The Messages API asks for a limit; this one is sent where the settings have none."""
+_NAME: Final = re.compile(r"[!-~]{1,256}")
 
 
 def headers_of(tool: Tool, key: str | None) -> dict[str, str]:
@@ -98,11 +100,11 @@ def _chat(body: Mapping[str, object]) -> Answer:
     said = joined(message.get("content"))
     return Answer(
         text=said or text(message.get("refusal")),
-        model=text(body.get("model")),
+        model=named(body.get("model")),
         usage=openai_usage(body.get("usage")),
-        upstream_id=text(body.get("id")),
-        service_tier=service_tier_named(text(body.get("service_tier"))),
-        stop_reason=text(first.get("finish_reason")),
+        upstream_id=named(body.get("id")),
+        service_tier=service_tier_named(named(body.get("service_tier"))),
+        stop_reason=named(first.get("finish_reason")),
     )
 
 
@@ -111,16 +113,16 @@ def _message(body: Mapping[str, object]) -> Answer:
         raise _empty("content", body, anthropic_usage(body.get("usage")))
     return Answer(
         text=joined(body["content"]),
-        model=text(body.get("model")),
+        model=named(body.get("model")),
         usage=anthropic_usage(body.get("usage")),
-        upstream_id=text(body.get("id")),
-        stop_reason=text(body.get("stop_reason")),
+        upstream_id=named(body.get("id")),
+        stop_reason=named(body.get("stop_reason")),
         **served(as_object(body.get("usage"))),
     )
 
 
 def _empty(what: str, body: Mapping[str, object], usage: TokenUsage | None) -> NotAnAnswer:
-    found = text(body.get("id"))
+    found = named(body.get("id"))
     return NotAnAnswer(f"the answer holds no {what}", usage=usage, upstream_id=found)
 
 
@@ -135,9 +137,9 @@ class Served(TypedDict):
 def served(usage: Mapping[str, object]) -> Served:
     """Return how a message was served, which its usage says and its price may depend on."""
     return {
-        "service_tier": service_tier_named(text(usage.get("service_tier"))),
-        "speed": text(usage.get("speed")),
-        "geo": text(usage.get("inference_geo")),
+        "service_tier": service_tier_named(named(usage.get("service_tier"))),
+        "speed": named(usage.get("speed")),
+        "geo": named(usage.get("inference_geo")),
     }
 
 
@@ -152,6 +154,16 @@ def joined(content: object) -> str:
 def text(value: object) -> str:
     """Return a text as it stands; empty for anything else."""
     return value if isinstance(value, str) else ""
+
+
+def named(value: object) -> str:
+    """Return an id or a name as it stands; empty for what is none, such as a text.
+
+    Ids and names are kept in the store and the ledger, where no text may get that an endpoint
+    puts in their place, or one without an end.
+    """
+    said = text(value)
+    return said if _NAME.fullmatch(said) else ""
 
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")

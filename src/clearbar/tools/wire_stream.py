@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from clearbar.spend.provider_names import service_tier_named
 from clearbar.tools.tool import Answer
-from clearbar.tools.wire import decoded, joined, served, text
+from clearbar.tools.wire import decoded, joined, named, served, text
 from clearbar.tools.wire_errors import UNKNOWN_ERROR, NotAnAnswer, error_of, is_error
 from clearbar.tools.wire_usage import anthropic_usage, as_object, openai_usage
 
@@ -156,9 +156,9 @@ class _OpenAIStream(_Folding):
         self._usage: TokenUsage | None = None
 
     def _take(self, event: Mapping[str, object]) -> None:
-        self._id = self._id or text(event.get("id"))
-        self._model = self._model or text(event.get("model"))
-        self._tier = text(event.get("service_tier")) or self._tier
+        self._id = self._id or named(event.get("id"))
+        self._model = self._model or named(event.get("model"))
+        self._tier = named(event.get("service_tier")) or self._tier
         if event.get("usage"):
             self._usage = openai_usage(event["usage"])
         choices = event.get("choices")
@@ -166,7 +166,7 @@ class _OpenAIStream(_Folding):
         delta = as_object(first.get("delta"))
         self._said.append(joined(delta.get("content")))
         self._refused.append(text(delta.get("refusal")))
-        if stop := text(first.get("finish_reason")):
+        if stop := named(first.get("finish_reason")):
             self._stop_reason, self._complete = stop, True
 
     def _answer(self) -> Answer:
@@ -189,7 +189,7 @@ class _AnthropicStream(_Folding):
         match event.get("type"):
             case "message_start":
                 message = as_object(event.get("message"))
-                self._id, self._model = text(message.get("id")), text(message.get("model"))
+                self._id, self._model = named(message.get("id")), named(message.get("model"))
                 self._count(message)
             case "content_block_start":
                 self._said.append(joined([event.get("content_block")]))
@@ -198,7 +198,7 @@ class _AnthropicStream(_Folding):
                 if delta.get("type") == "text_delta":
                     self._said.append(text(delta.get("text")))
             case "message_delta":
-                stop = text(as_object(event.get("delta")).get("stop_reason"))
+                stop = named(as_object(event.get("delta")).get("stop_reason"))
                 self._stop_reason = stop or self._stop_reason
                 self._count(event)
             case "message_stop":

@@ -1,8 +1,11 @@
 """From one question of the race to a graded answer: known, logged, computed or bought.
 
 In this order: an answer in the store, whoever bought it; an answer that the workflow logged; for
-rules and classifiers, which cost nothing, a computed one; last, a call. What a person said of an
-answer stands above every grade.
+rules and classifiers, which cost nothing, a computed one; last, a call. Where people have a say,
+what they said of an answer enters its grade (`labelling.py`).
+
+Where people correct a judge, a stored answer whose text was not kept is asked for anew, whatever
+the judge said of it: to do so only where a person has to look would give the flagged a second try.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from clearbar.trial.identity import (
     prompt_digest,
     question_digest,
 )
+from clearbar.trial.labelling import Counted
 from clearbar.trial.pace import Circuit
 from clearbar.trial.race_plan import Graded
 
@@ -31,10 +35,11 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from clearbar.tools.tool import Tool
-    from clearbar.trial.attempts import Held, Label
+    from clearbar.trial.attempts import Held, HeldAnswer
     from clearbar.trial.buying import Buyer, Time
     from clearbar.trial.evidence import Evidence
     from clearbar.trial.grader import Asker, Grader
+    from clearbar.trial.labelling import Labelling
     from clearbar.trial.race_plan import Ask
     from clearbar.trial.trial import Case
 
@@ -63,7 +68,7 @@ class Facts:
     only_where_wanted: bool
     """Whether it then asks only for answers that differ, as those of a relative bar."""
     held: Held
-    labels: Mapping[tuple[str, str], Label]
+    labelling: Labelling
     capture: bool
 
 
@@ -78,6 +83,8 @@ class Got:
     """Why no grade could be found out; it then counts as the worst."""
     passed_over: bool = False
     """The case itself cannot be graded."""
+    waits: bool = False
+    """The judge has spoken, and a person has to before it counts."""
 
 
 class Asking:
@@ -113,13 +120,25 @@ class Asking:
         """Return what the store knows, graded as far as it has to be; None where it does not."""
         facts, case, asked = self.facts, self.facts.cases[ask.index], self.question(ask).asked
         for answer in facts.held.answers.get(asked, ()):
-            key = graded_digest(case, answer.answer_digest, facts.grader.text)
-            grade = self._labelled(case, answer.answer_digest, facts.held.grades.get(key))
-            if grade is not None and (grade.score is not None or facts.only_where_wanted):
-                cost, sure, bought = answer.cost_usd, answer.confidence, answer.trial == facts.trial
-                return Got(self._worth(grade, cost, sure, bought=bought), answer.text)
+            if (found := self._held(case, answer)) is not None:
+                return found
         what = facts.held.given_up.get(asked)
         return None if what is None else NoAnswer(what, final=True)
+
+    def _held(self, case: Case, answer: HeldAnswer) -> Got | None:
+        """Return a stored answer, where as much is known of it as is needed first."""
+        facts = self.facts
+        if facts.labelling.rule is not None and answer.text is None:
+            return None
+        key = graded_digest(case, answer.answer_digest, facts.grader.text)
+        held = facts.held.grades.get(key)
+        counted = facts.labelling.counted(case, answer.answer_digest, held or HeldGrade(key, ""))
+        known = counted.grade.score is not None or counted.waits
+        if not known and (held is None or not facts.only_where_wanted):
+            return None
+        cost, sure, bought = answer.cost_usd, answer.confidence, answer.trial == facts.trial
+        graded = self._worth(counted, cost, sure, bought=bought)
+        return Got(graded, answer.text, waits=counted.waits)
 
     async def answer(self, ask: Ask) -> Got | NoAnswer:
         """Return the graded answer; without its score where that is asked for later."""
@@ -130,7 +149,7 @@ class Asking:
 
     async def graded(self, ask: Ask, got: Got) -> Got | NoAnswer:
         """Return an answer with its score; still without where only a person can tell it."""
-        if got.graded.score is not None or got.ungraded:
+        if got.graded.score is not None or got.ungraded or got.waits:
             return got
         case = self.facts.cases[ask.index]
         if got.text is None:
@@ -142,7 +161,9 @@ class Asking:
         if not isinstance(found, HeldGrade):
             return found or got
         await self._evidence.grade(self.facts.grader.text, found, self._time.now())
-        return replace(got, graded=replace(got.graded, score=found.score, labels=1))
+        counted = self.facts.labelling.counted(case, answer_digest(got.text or ""), found)
+        graded = replace(got.graded, score=counted.grade.score, labels=counted.labels)
+        return replace(got, graded=graded, waits=counted.waits)
 
     async def _found(self, ask: Ask) -> Got | NoAnswer:
         case, question = self.facts.cases[ask.index], self.question(ask)
@@ -188,11 +209,12 @@ class Asking:
         """Return what can be said of an answer at once, and what of it is to be recorded."""
         if self.facts.graded_later:
             form = self._form(case, answer.text)
-            known = self._labelled(case, answer_digest(answer.text), form)
-            return Got(self._worth(known or form, cost, answer.confidence), answer.text), form
+            counted = self._counted(case, answer.text, form)
+            graded = self._worth(counted, cost, answer.confidence)
+            return Got(graded, answer.text, waits=counted.waits), form
         grade = await self._grade(case, answer.text)
         if isinstance(grade, HeldGrade):
-            return Got(self._worth(grade, cost, answer.confidence)), grade
+            return Got(self._worth(Counted(grade), cost, answer.confidence)), grade
         got = grade if isinstance(grade, Got) else Got(Graded(None, None))
         return replace(got, graded=replace(got.graded, cost_usd=cost)), None
 
@@ -206,16 +228,21 @@ class Asking:
         bought: bool,
     ) -> Got | NoAnswer:
         """Return an answer that was not bought now, graded unless that is done later."""
-        form = self._form(case, text)
-        known = self._labelled(case, answer_digest(text), self.facts.held.grades.get(form.graded))
-        if known is None and not self.facts.graded_later:
+        counted = self._counted(case, text, self._form(case, text))
+        if counted.grade.score is None and not self.facts.graded_later:
             found = await self._grade(case, text)
             if isinstance(found, Got | NoAnswer):
                 return found
-            known = found
-            if known is not None:
-                await self._evidence.grade(self.facts.grader.text, known, self._time.now())
-        return Got(self._worth(known or form, cost, confidence, bought=bought), text)
+            if found is not None:
+                counted = Counted(found)
+                await self._evidence.grade(self.facts.grader.text, found, self._time.now())
+        graded = self._worth(counted, cost, confidence, bought=bought)
+        return Got(graded, text, waits=counted.waits)
+
+    def _counted(self, case: Case, text: str, form: HeldGrade) -> Counted:
+        """Return what an answer counts by what was known of it before; the first grade stands."""
+        known = self.facts.held.grades.get(form.graded, form)
+        return self.facts.labelling.counted(case, answer_digest(text), known)
 
     async def _grade(self, case: Case, text: str) -> HeldGrade | Got | NoAnswer | None:
         """Return a grade; None where only a person can tell, `NoAnswer` where the judge fails."""
@@ -245,29 +272,20 @@ class Asking:
         canonical = digest_of("canonical", grader.canonical(text))
         return HeldGrade(graded_digest(case, answer_digest(text), grader.text), canonical)
 
-    def _labelled(self, case: Case, answer: str, grade: HeldGrade | None) -> HeldGrade | None:
-        """Return the grade with what a person said in its place."""
-        label = self.facts.labels.get((question_digest(case), answer))
-        if label is None:
-            return grade
-        key = graded_digest(case, answer, self.facts.grader.text)
-        canonical = "" if grade is None else grade.canonical_digest
-        return HeldGrade(key, canonical, label.score)
-
     def _worth(
         self,
-        grade: HeldGrade,
+        counted: Counted,
         cost: Decimal | None,
         confidence: float | None,
         *,
         bought: bool = True,
     ) -> Graded:
-        verdict = self.facts.graded_later and grade.score is not None
+        grade = counted.grade
         return Graded(
             grade.score,
             cost,
             confidence,
             grade.canonical_digest,
             bought=bought,
-            labels=int(verdict),
+            labels=counted.labels,
         )

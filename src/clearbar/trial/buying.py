@@ -151,8 +151,17 @@ class Buyer:
         return cost
 
     async def buy(self, question: Question, take: Take) -> Bought | NoAnswer:
-        """Ask until an answer comes or there is no use in asking; `take` records the answer."""
-        failed, lane = 0, self._lane(question.tool)
+        """Ask until an answer comes or there is no use in asking; `take` records the answer.
+
+        A call that is tried again keeps its place among the tool's calls: of a tool that is down
+        few cases are asked, all tries of each, and not all cases once.
+        """
+        lane = self._lane(question.tool)
+        async with lane.slots:
+            return await self._tried(question, lane, take)
+
+    async def _tried(self, question: Question, lane: _Lane, take: Take) -> Bought | NoAnswer:
+        failed = 0
         while True:
             said = await self._once(question, lane, take)
             if isinstance(said, Bought):
@@ -173,16 +182,15 @@ class Buyer:
     async def _once(
         self, question: Question, lane: _Lane, take: Take
     ) -> Bought | Failure | NoAnswer:
-        async with lane.slots:
-            if lane.refused is not None:
-                return lane.refused
-            if (wait_s := lane.pace.wait_s(self._time.monotonic_s())) > 0:
-                await self._time.sleep(wait_s)
-            async with self._slots:
-                ceiling = self._pricing.ceiling(question.tool, question.request, self._time.now())
-                if (refused := await self._reserve(question.tool, ceiling)) is not None:
-                    return refused
-                return await self._call(question, ceiling, take)
+        if lane.refused is not None:
+            return lane.refused
+        if (wait_s := lane.pace.wait_s(self._time.monotonic_s())) > 0:
+            await self._time.sleep(wait_s)
+        async with self._slots:
+            ceiling = self._pricing.ceiling(question.tool, question.request, self._time.now())
+            if (refused := await self._reserve(question.tool, ceiling)) is not None:
+                return refused
+            return await self._call(question, ceiling, take)
 
     async def _reserve(self, tool: Tool, ceiling: Decimal | None) -> NoAnswer | None:
         """Wait until the budget allows the call; say so where it never will."""

@@ -72,7 +72,7 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "findings[].calls": "Calls bought of it in this trial.",
         "findings[].spent_usd": "What they cost, as text.",
         "findings[].spent_unpriced_calls": "Calls without a known price: not in `spent_usd`.",
-        "findings[].labels": "Labels asked of people or of a judge.",
+        "findings[].labels": "Labels of people that its grades took.",
         "findings[].more_cases": "About how many more cases would decide; null if none would.",
         "findings[].more_usd": "About what they would cost, as text.",
         "findings[].note": "What a reader has to know: failures, the threshold of a cascade.",

@@ -35,13 +35,14 @@ class Packed:
     @cached_property
     def longest_first(self) -> Ints:
         """The sequences in the order of their lengths."""
-        return np.argsort([-length for length in self.lengths], kind="stable")
+        return np.argsort(-np.array(self.lengths), kind="stable")
 
     @cached_property
     def active(self) -> Ints:
         """How many sequences have a token at each step."""
         steps = np.arange(max(self.lengths))
-        return (np.array(self.lengths)[:, None] > steps).sum(axis=0)
+        active: Ints = (np.array(self.lengths)[:, None] > steps).sum(axis=0)
+        return active
 
     @cached_property
     def starts(self) -> Ints:

@@ -197,7 +197,8 @@ def read_trial(table: Table) -> TrialPlan:
     if TOOLS.name in table.values and table.values[TOOLS.name] == []:
         table.place.at(TOOLS.name).fault("expected at least one tool, found none")
     grade, capture = table.take(GRADE), table.take(CAPTURE)
-    if grade.kind == "person" and not capture:
+    by_people = grade.kind == "person" or grade.label_share is not None
+    if by_people and not capture:
         table.place.at(GRADE.name).fault("a person has to see the answers: declare capture = true")
     return TrialPlan(
         workflow=table.take(WORKFLOW),

@@ -84,7 +84,7 @@ def _way_on(report: DistilReport) -> str:
     elif wanted:
         more = f"about {wanted} labels would do"
     else:
-        more = "more labels would hardly do"
+        more = "no number of labels is expected to do"
     return f", where {_percent(report.needed)} are needed: {more}"
 
 

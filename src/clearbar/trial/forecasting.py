@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from clearbar.trial.feasible import feasibility
 from clearbar.trial.forecast import ToolForecast, TrialForecast
+from clearbar.trial.judge import Correction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,12 +42,18 @@ def forecast(prepared: Prepared) -> TrialForecast:
 
 def _tested(prepared: Prepared, candidate: Candidate) -> ToolForecast:
     plan = prepared.plan
+    bar, error, disagreement = plan.bar, plan.error, plan.prior_disagreement
+    if plan.judge_share is not None:
+        correction = Correction(plan.judge_share)
+        bar, error = correction.bar_of(bar), correction.error(error)
+        disagreement = correction.disagreement(disagreement)
     found = feasibility(
-        plan.bar,
+        bar,
         plan.alpha,
-        plan.error,
+        error,
         plan.cases,
         binary=plan.binary,
+        disagreement=disagreement,
         usd_per_case=candidate.expected_usd,
     )
     likely = None if found.likely_cases is None else round(found.likely_cases)

@@ -14,8 +14,11 @@ all answers. Z reaches below zero. What is added to a test is Z' = 1 - pi (1 - Z
 Measured where 95% of answers are good, at a bar of 0.90 and an error rate of 0.05: 209 labels
 without a judge; 155 with one that passes 95% of the good answers and flags 80% of the bad (pi 0.4);
 138 at 97% and 90% (pi 0.35); 130 at 99% and 95% (pi 0.25). It pays only where judge and people
-mostly agree: see `advice`. For a relative bar nothing has to be corrected: people label only where
-the two answers differ (`labelling.py`).
+mostly agree: see `advice`.
+
+Of a relative bar the difference of two Z' is pi times that of the labels, in the mean, and lies in
+[-1, 1]: it has to clear -pi m. Where the two answers are the same it is 0, whatever Z' would be, so
+the judge and people look only where they differ.
 
 Never here: disk, network, clock, randomness.
 """
@@ -27,12 +30,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearbar.trial.bet import absolute_test
+from clearbar.trial.paired import PRIOR_DISAGREEMENT, paired_test
 from clearbar.trial.trial import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clearbar.trial.sequential import Decision
+    from clearbar.own.workflow import Bar
+    from clearbar.trial.sequential import Decision, SequentialTest
     from clearbar.trial.trial import Error
 
 FIRST_LABELS: Final = 50
@@ -73,6 +78,19 @@ class Correction:
         """Return the bar b' that Z' has to clear."""
         return 1 - self.share * (1 - bar)
 
+    def bar_of(self, bar: Bar) -> Bar:
+        """Return the bar, absolute or relative, on the scale of Z'."""
+        if bar.within is not None:
+            return replace(bar, within=self.share * bar.within)
+        return replace(bar, at_least=self.bar(bar.at_least or 0.0))
+
+    def disagreement(self, prior: float | None) -> float:
+        """Return how often answers differ, for stakes on differences that are pi as large.
+
+        Stakes follow the mean square of the differences, so that the rate shrinks by pi squared.
+        """
+        return self.share**2 * (PRIOR_DISAGREEMENT if prior is None else prior)
+
     def error(self, error: Error) -> Error:
         """Return the error rates with the slack on the scale of Z'."""
         return replace(error, slack=self.share * error.slack)
@@ -81,27 +99,46 @@ class Correction:
         """Return a mean of Z' as a mean of labels; by chance it may fall below 0."""
         return 1 - (1 - value) / self.share
 
+    def plain_difference(self, value: float) -> float:
+        """Return a mean difference of Z' as one of labels; by chance it may pass -1 or 1."""
+        return value / self.share
+
 
 class JudgedTest:
-    """The sequential test of people's opinion against an absolute bar, through a judge.
+    """The sequential test of people's opinion against a bar, through a judge.
 
-    Figures (mean, interval, steps) are on the scale of labels. `add` takes Z'.
+    Figures (mean, interval, steps) are on the scale of labels. `add` takes Z'; of a relative bar
+    the difference of two.
     """
 
     def __init__(
-        self, bar: float, alpha: float, error: Error, max_cases: int, share: float
+        self,
+        bar: Bar,
+        alpha: float,
+        error: Error,
+        max_cases: int,
+        share: float,
+        prior_disagreement: float | None = None,
     ) -> None:
         self.correction = Correction(share)
-        self._test = absolute_test(
-            self.correction.bar(bar), alpha, self.correction.error(error), max_cases, binary=False
-        )
+        moved, rates = self.correction.bar_of(bar), self.correction.error(error)
+        self._test: SequentialTest
+        if moved.within is None:
+            self._plain, self._least = self.correction.plain, 0.0
+            self._test = absolute_test(moved.at_least or 0.0, alpha, rates, max_cases, binary=False)
+        else:
+            self._plain, self._least = self.correction.plain_difference, -1.0
+            prior = self.correction.disagreement(prior_disagreement)
+            self._test = paired_test(
+                moved.within, alpha, rates, max_cases, prior_disagreement=prior
+            )
 
     def add_judged(self, label: float | None, *, passed: bool) -> None:
         """Add the next case: the judge's verdict, and the label where one was asked for."""
         self.add(self.correction.score(label, passed=passed))
 
     def add(self, value: float) -> None:
-        """Add the next case's Z'."""
+        """Add the next case's Z', or difference of two."""
         self._test.add(value)
 
     def decision(self) -> Decision | None:
@@ -109,9 +146,9 @@ class JudgedTest:
         return self._test.decision()
 
     def interval(self) -> tuple[float, float]:
-        """Return the anytime-valid interval of the mean label."""
-        low, high = self._test.interval()
-        return max(self.correction.plain(low), 0.0), max(self.correction.plain(high), 0.0)
+        """Return the anytime-valid interval of the mean label, or difference of labels."""
+        low, high = (min(max(self._plain(end), self._least), 1.0) for end in self._test.interval())
+        return low, high
 
     def more_cases(self) -> int | None:
         """Return about how many more cases would decide."""
@@ -132,13 +169,13 @@ class JudgedTest:
 
     @property
     def mean(self) -> float | None:
-        """Estimate of the mean label; None without a case."""
+        """Estimate of the mean label, or difference of labels; None without a case."""
         mean = self._test.mean
-        return None if mean is None else self.correction.plain(mean)
+        return None if mean is None else self._plain(mean)
 
     @property
     def log_for(self) -> float:
-        """Logarithm of the wealth of the bet that the mean label is above the bar."""
+        """Logarithm of the wealth of the bet that the mean is above the bar."""
         return self._test.log_for
 
     @property

@@ -44,6 +44,9 @@ SETTLE_ON: Final = 1_500
 """Terms and penalty are chosen on at most so many examples."""
 MIN_EXAMPLES_A_LABEL: Final = 4
 """Fewer answers to each label than this, on average, are no classification."""
+MAX_LABELS: Final = 1_000
+MAX_LABEL_CHARACTERS: Final = 100_000
+"""Of all labels together."""
 _TOLERANCE: Final = 1e-3
 _MAX_STEPS: Final = 500
 
@@ -53,6 +56,8 @@ def check_labels(examples: Sequence[Example]) -> str:
     labels = {example.answer for example in examples}
     if len(labels) == 1:
         return "all answers are the same: a rule with a default gives it"
+    if len(labels) > MAX_LABELS or sum(map(len, labels)) > MAX_LABEL_CHARACTERS:
+        return f"{len(labels)} different answers: a classifier takes up to {MAX_LABELS} short ones"
     if len(labels) * MIN_EXAMPLES_A_LABEL > len(examples):
         return (
             f"{len(labels)} different answers in {len(examples)} cases: this is no choice among a"

@@ -2,7 +2,8 @@
 
 The race is run through with all that is known: stored answers, logged ones, computed ones. Where
 the next thing that it needs is the grade of an answer whose text is there, that answer is wanted.
-Of a relative bar only answers that differ are.
+Of a relative bar only answers that differ are. Where people correct a judge, only those are that
+`LabelRule` picks, once the judge has spoken.
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ from typing import TYPE_CHECKING, Final
 from clearbar.core.errors import ClearbarError
 from clearbar.tools.tool import Answer, Request
 from clearbar.trial.asking import COMPUTED
+from clearbar.trial.attempts import HeldGrade
 from clearbar.trial.identity import (
     answer_digest,
     asked_digest,
     digest_of,
+    graded_digest,
     prompt_digest,
     question_digest,
     trial_key,
 )
+from clearbar.trial.labelling import Labelling
 from clearbar.trial.race_plan import Graded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from clearbar.trial.attempts import HeldAnswer, Label
     from clearbar.trial.evidence import Evidence
     from clearbar.trial.grader import Asker
+    from clearbar.trial.labelling import Counted
     from clearbar.trial.race_plan import Ask
     from clearbar.trial.run import Trial
     from clearbar.trial.trial import Case
@@ -56,7 +60,7 @@ async def labels_wanted(trial: Trial, asker: Asker, evidence: Evidence) -> list[
     Raises:
         ClearbarError: when answers have to be judged whose texts were not kept.
     """
-    if not trial.graded_later:
+    if not trial.asks_people:
         return []
     return await _Search(trial, asker, evidence).found()
 
@@ -67,10 +71,12 @@ class _Search:
         prompt, digests = prompt_digest(trial.prompt), set(trial.digests.values())
         key = trial_key(trial.identity)
         self._prompt = prompt
-        self._answers = evidence.held(key, trial.grader.text, prompt, digests).answers
-        self._labels: Mapping[tuple[str, str], Label] = evidence.labels(trial.identity.workflow)
+        self._held = evidence.held(key, trial.grader.text, prompt, digests)
+        labels = evidence.labels(trial.identity.workflow)
+        self._labelling = Labelling(labels, trial.label_rule)
         self._texts: dict[Ask, str] = {}
-        self._scored: set[Ask] = set()
+        self._wanted: set[Ask] = set()
+        """Answers whose grades wait for a person, should they matter."""
         self._unkept = 0
 
     async def found(self) -> list[Unlabelled]:
@@ -90,22 +96,33 @@ class _Search:
     async def _give(self, ask: Ask) -> bool:
         """Give the race what is known of an answer; return whether anything is."""
         case = self._trial.cases[ask.index]
+        if self._asked(ask, case) in self._held.given_up:
+            self._trial.race.give(ask, Graded(None, None, failed=True, bought=False))
+            return True
         text = await self._text(ask, case)
         if text is None:
             return False
         self._texts[ask] = text
-        label = self._labels.get((question_digest(case), answer_digest(text)))
-        if label is not None:
-            self._scored.add(ask)
-        form = digest_of("canonical", self._trial.grader.canonical(text))
-        score = None if label is None else label.score
+        counted = self._counted(case, text)
+        score, by_judge = counted.grade.score, self._labelling.rule is not None
+        if counted.waits or (score is None and not by_judge):
+            self._wanted.add(ask)
+        form = counted.grade.canonical_digest
         self._trial.race.give(ask, Graded(score, None, same_as=form, bought=False))
         return True
 
+    def _counted(self, case: Case, text: str) -> Counted:
+        grader, answer = self._trial.grader, answer_digest(text)
+        key = graded_digest(case, answer, grader.text)
+        form = HeldGrade(key, digest_of("canonical", grader.canonical(text)))
+        return self._labelling.counted(case, answer, self._held.grades.get(key, form))
+
+    def _asked(self, ask: Ask, case: Case) -> str:
+        return asked_digest(self._trial.digests[ask.tool], self._prompt, question_digest(case))
+
     async def _text(self, ask: Ask, case: Case) -> str | None:
         tool = self._trial.tools[ask.tool]
-        key = asked_digest(self._trial.digests[ask.tool], self._prompt, question_digest(case))
-        held: HeldAnswer | None = next(iter(self._answers.get(key, ())), None)
+        held = next(iter(self._held.answers.get(self._asked(ask, case), ())), None)
         if held is not None:
             self._unkept += held.text is None
             return held.text
@@ -118,7 +135,7 @@ class _Search:
 
     def _open(self) -> list[Unlabelled]:
         by_case: dict[int, dict[str, str]] = {}
-        for ask in self._texts.keys() - self._scored:
+        for ask in self._wanted:
             if self._differs(ask):
                 text = self._texts[ask]
                 by_case.setdefault(ask.index, {})[answer_digest(text)] = text

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearbar.trial.bet import absolute_test
 from clearbar.trial.cascade import accepts, confidence, thresholds
+from clearbar.trial.judge import Correction, JudgedTest
 from clearbar.trial.paired import paired_test
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Lane:
         self.threshold: float | None = None
         """Of a cascade: the one that its test is about."""
         self._plan, self._answers = plan, answers
+        self._worst = _worst(plan.judge_share)
         self._grid: list[float] = []
         if candidate.parts is not None:
             self._grid = list(thresholds(candidate.parts.confidences))
@@ -162,14 +164,14 @@ class Lane:
             return Look(value=0.0)
         answer = self._answers.get((speaker, index))
         if against is None:
-            return _alone(speaker, answer)
+            return _alone(speaker, answer, self._worst)
         other = self._answers.get((against, index))
         if (answer and answer.absent) or (other and other.absent):
             return Look(passed_over=True)
         if answer is None or other is None:
             both = (speaker, answer), (against, other)
             return Look(ask=tuple(name for name, given in both if given is None))
-        return _compared(speaker, answer, against, other)
+        return _compared(speaker, answer, against, other, self._worst)
 
     def _confidences(self, tools: tuple[str, ...]) -> Iterable[float | None]:
         parts = self.candidate.parts
@@ -187,20 +189,37 @@ class Lane:
             plan.error,
             max(self.max_cases, 1),
             binary=plan.binary,
+            judge_share=plan.judge_share,
             prior_disagreement=plan.prior_disagreement,
         )
 
     def _can_clear(self) -> bool:
         plan = self._plan
-        return can_clear(plan.bar, plan.alpha, plan.error, self.max_cases, binary=plan.binary)
+        return can_clear(
+            plan.bar,
+            plan.alpha,
+            plan.error,
+            self.max_cases,
+            binary=plan.binary,
+            judge_share=plan.judge_share,
+        )
 
 
-def can_clear(bar: Bar, alpha: float, error: Error, cases: int, *, binary: bool) -> bool:
+def can_clear(
+    bar: Bar,
+    alpha: float,
+    error: Error,
+    cases: int,
+    *,
+    binary: bool,
+    judge_share: float | None = None,
+) -> bool:
     """Say whether so many cases can clear the bar at all.
 
     The threshold for scores of 0 and 1 is lower, and dear to work out: only where it matters.
     """
-    return straight_passes(bar, alpha, error, cases, binary=False) is not None or (
+    passes = straight_passes(bar, alpha, error, cases, binary=False, judge_share=judge_share)
+    return passes is not None or (
         binary and straight_passes(bar, alpha, error, cases, binary=True) is not None
     )
 
@@ -213,6 +232,7 @@ def straight_passes(
     cases: int,
     *,
     binary: bool,
+    judge_share: float | None = None,
 ) -> int | None:
     """Return how many cases clear the bar if each scores 1, or is 1 better than the other's.
 
@@ -220,7 +240,7 @@ def straight_passes(
     """
     if cases < 1:
         return None
-    test = new_test(bar, alpha, error, cases, binary=binary)
+    test = new_test(bar, alpha, error, cases, binary=binary, judge_share=judge_share)
     for n in range(1, cases + 1):
         test.add(1.0)
         if decision := test.decision():
@@ -235,26 +255,34 @@ def new_test(
     cases: int,
     *,
     binary: bool,
+    judge_share: float | None = None,
     prior_disagreement: float | None = None,
 ) -> SequentialTest:
-    """Return the test that belongs to a bar."""
+    """Return the test that belongs to a bar. With `judge_share` it takes scores Z' (`judge.py`)."""
+    if judge_share is not None:
+        return JudgedTest(bar, alpha, error, cases, judge_share, prior_disagreement)
     if bar.within is not None:
         prior = prior_disagreement
         return paired_test(bar.within, alpha, error, cases, prior_disagreement=prior)
     return absolute_test(bar.at_least or 0.0, alpha, error, cases, binary=binary)
 
 
-def _alone(name: str, answer: Graded | None) -> Look:
+def _worst(judge_share: float | None) -> float:
+    """Return what a missing answer counts: as one that the judge flags and people find wrong."""
+    return 0.0 if judge_share is None else Correction(judge_share).score(0.0, passed=False)
+
+
+def _alone(name: str, answer: Graded | None, worst: float) -> Look:
     if answer is None:
         return Look(ask=(name,))
     if answer.absent:
         return Look(passed_over=True)
     if _ungraded(answer):
         return Look(grade=(name,))
-    return Look(value=_worth(answer, 0.0))
+    return Look(value=_worth(answer, worst))
 
 
-def _compared(name: str, answer: Graded, against: str, other: Graded) -> Look:
+def _compared(name: str, answer: Graded, against: str, other: Graded, worst: float) -> Look:
     if answer.same_as and answer.same_as == other.same_as and not (answer.failed or other.failed):
         return Look(value=0.0)
     ungraded: tuple[str, ...] = (name,) if _ungraded(answer) else ()
@@ -262,7 +290,7 @@ def _compared(name: str, answer: Graded, against: str, other: Graded) -> Look:
         ungraded += (against,)
     if ungraded:
         return Look(grade=ungraded)
-    return Look(value=_worth(answer, 0.0) - _worth(other, 1.0))
+    return Look(value=_worth(answer, worst) - _worth(other, 1.0))
 
 
 def _ungraded(answer: Graded) -> bool:

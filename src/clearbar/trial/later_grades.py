@@ -1,7 +1,8 @@
 """Grades that are asked of a judge or a person only where the answers differ.
 
 Of a relative bar, equal answers are a difference of zero, whatever either is worth. So a case is
-graded once both answers are there and are not the same.
+graded once both answers are there and are not the same. Answers that wait for a person, as grader
+or to correct a judge, end the run once nothing else is left to ask.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -134,13 +135,18 @@ class PythonGrader:
 
 
 class JudgeGrader:
-    """A model that passes an answer or flags it. Its call is a tool's call, and costs money."""
+    """A model that passes an answer or flags it. Its call is a tool's call, and costs money.
+
+    Its canonical text does not tell the share that people label: verdicts do not depend on it
+    (`labelling.certified` adds it).
+    """
 
     binary: Final = True
 
     def __init__(self, settings: GradeSettings, tool: Tool, asker: Asker) -> None:
         instructions = hashlib.sha256(INSTRUCTIONS.encode()).hexdigest()
-        self.text = identity_text(settings, judge=tool_digest(tool), instructions=instructions)
+        alone = replace(settings, label_share=None)
+        self.text = identity_text(alone, judge=tool_digest(tool), instructions=instructions)
         self.tool = tool
         self._criteria, self._asker = settings.criteria, asker
 
@@ -200,11 +206,6 @@ def _judge(settings: GradeSettings, asker: Asker | None, tools: Mapping[str, Too
     if tool is None:
         raise ClearbarError(
             f'no tool is called "{settings.tool}", which is to judge', "declare it as a [[tool]]"
-        )
-    if settings.label_share is not None:
-        raise ClearbarError(
-            "a run does not correct a judge by labels yet",
-            "leave label_share out: the judge is then the truth; or let a person grade",
         )
     if asker is None:
         raise ClearbarError("a judge has to be asked, and nobody can ask here", "run the trial")

@@ -39,22 +39,29 @@ PRIOR_CASES: Final = 40
 PRIOR_DISAGREEMENT: Final = 0.15
 LEAST_AIM: Final = 0.02
 """Stakes are scaled for an advantage of this much where the margin is smaller."""
+BOLD: Final = (0.15, 0.3, 0.5, 0.75)
+"""Stakes against a tool that is far worse: those scaled to the margin are too small for it."""
+BOLD_WEIGHT: Final = 0.4
+"""Of all of them together; it costs log(1 / 0.6) = 0.5 nats where the tool is a little worse."""
 
 
 class ScaledBets:
     """Bets on differences D against E[D] <= `bar`, staked by their scatter so far.
 
-    A stake u has 1 - u + u (1 + D) / (1 + bar) of a case.
+    A stake u has 1 - u + u (1 + D) / (1 + bar) of a case. `bold`: also play the stakes `BOLD`.
     """
 
-    def __init__(self, bar: float, aim: float, prior_disagreement: float) -> None:
+    def __init__(
+        self, bar: float, aim: float, prior_disagreement: float, *, bold: bool = False
+    ) -> None:
         self.bar = bar
         self._aim = aim
         self._prior = PRIOR_CASES * (prior_disagreement + aim**2)
         self._squares = 0.0
         self._n = 0
         self._scales = np.array(SCALES)
-        self._log_weights = np.log(np.array(WEIGHTS) / sum(WEIGHTS))
+        self._bold = np.array(BOLD if bold else ())
+        self._log_weights = np.log(_weights(len(self._bold)))
         self.log_capitals = self._log_weights.copy()
 
     def add(self, difference: float) -> None:
@@ -88,8 +95,11 @@ class ScaledBets:
     def _stakes(self, squares: float | Floats, n: float | NDArray[np.int64]) -> Floats:
         """Return u = lambda (1 + bar), where lambda = c aim / v."""
         mean_square = (self._prior + squares) / (PRIOR_CASES + n)
-        stakes: Floats = np.multiply.outer(self._scales, self._aim * (1 + self.bar) / mean_square)
-        return np.minimum(stakes, MOST_STAKED)
+        best = np.asarray(self._aim * (1 + self.bar) / mean_square)
+        scaled = np.minimum(np.multiply.outer(self._scales, best), MOST_STAKED)
+        bold = np.multiply.outer(self._bold, np.ones_like(best))
+        stakes: Floats = np.concatenate([scaled, bold])
+        return stakes
 
     @property
     def log_wealth(self) -> float:
@@ -183,21 +193,37 @@ class PairedTest(BettingTest):
             return True
         if self.n % LOOK_EVERY:
             return False
-        prospect = self._above.prospect(np.array(self.values), self._for_needed)
-        return prospect.probability(left) < self._futility
+        differences = np.array(self.values)
+        prospect = self._above.prospect(differences, self._for_needed)
+        return prospect.probability(left) < self._futility and not self._fails_soon(differences)
+
+    def _fails_soon(self, differences: Floats) -> bool:
+        """Say whether it would fail by the next look: to know that it does is worth those cases."""
+        cases = self._below.prospect(-differences, self._against_needed).cases()
+        return cases is not None and cases <= LOOK_EVERY
 
 
 def bets_within(margin: float, slack: float, disagreement: float) -> tuple[ScaledBets, ScaledBets]:
     """Return the bet that the mean difference is above -margin, and the bet against, mirrored.
 
-    The second is on -D. Raises `ValueError` for a margin or a disagreement outside [0, 1].
+    The second is on -D, and bolder. Raises `ValueError` for a margin or a disagreement outside
+    [0, 1].
     """
     if not 0 <= margin <= 1:
         raise ValueError("a margin must lie in [0, 1]")
     if not 0 <= disagreement <= 1:
         raise ValueError("a rate of disagreement must lie in [0, 1]")
     least, aim = -min(margin, 1 - NEAREST), max(margin, LEAST_AIM)
-    return ScaledBets(least, aim, disagreement), ScaledBets(-(least + slack), aim, disagreement)
+    above = ScaledBets(least, aim, disagreement)
+    return above, ScaledBets(-(least + slack), aim, disagreement, bold=True)
+
+
+def _weights(bold: int) -> Floats:
+    """Return the shares of the capital: of the scaled stakes, then of so many bold ones."""
+    scaled = np.array(WEIGHTS) / sum(WEIGHTS)
+    if not bold:
+        return scaled
+    return np.concatenate([(1 - BOLD_WEIGHT) * scaled, np.full(bold, BOLD_WEIGHT / bold)])
 
 
 def paired_test(

@@ -16,12 +16,14 @@ from clearbar.tools.contents import contents_digest
 from clearbar.tools.cost import expected_usd_per_case
 from clearbar.tools.digest import tool_digest
 from clearbar.tools.tool import TokenPrice
+from clearbar.trial.asking import COMPUTED
 from clearbar.trial.cases import days_of, read_cases, split
 from clearbar.trial.confidences import confidences_of
 from clearbar.trial.grader import gradable, make_grader
 from clearbar.trial.identity import answering_digest, identity_of
 from clearbar.trial.judge import JUDGE_IS_THE_TRUTH
 from clearbar.trial.judging import RecordedJudge
+from clearbar.trial.labelling import certified
 from clearbar.trial.plan import may_be_given
 from clearbar.trial.race import Candidate, Parts, Race, RacePlan
 from clearbar.trial.run import Trial
@@ -112,8 +114,15 @@ def prepare(declaration: Declaration, choices: Choices, rates: Rates, now: datet
     candidates = _candidates(declaration, tools, folds, rates, now)
     used = declaration.in_use
     in_use = used.tool if used is not None and used.tool in tools else None
+    share = declaration.plan.grade.label_share
     race = RacePlan(
-        candidates, bar, identity.error, len(drawn), grader.binary, incumbent=bar.of or in_use
+        candidates,
+        bar,
+        identity.error,
+        len(drawn),
+        grader.binary and share is None,
+        incumbent=bar.of or in_use,
+        judge_share=None if share is None else float(share),
     )
     asked = _asked_tools(tools, declaration.tools)
     trial = Trial(
@@ -128,7 +137,7 @@ def prepare(declaration: Declaration, choices: Choices, rates: Rates, now: datet
         concurrency=declaration.plan.concurrency,
         capture=declaration.plan.capture,
         graded_later=declaration.plan.grade.kind in _LATER,
-        judge=judge,
+        judge=judge if declaration.plan.grade.kind == "judge" else None,
         warnings=(
             *_warnings(declaration, read, len(ungradable)),
             *_price_warnings(asked.values(), rates),
@@ -221,22 +230,30 @@ def _train_share(plan: TrialPlan, tools: Mapping[str, Tool]) -> float:
 
 
 def _drawn(declaration: Declaration, tools: Mapping[str, Tool], folds: Split) -> tuple[Case, ...]:
-    """Return the cases that certify: of the fold for it, none that a classifier was trained on."""
-    from clearbar.tools.classifier import load_classifier  # noqa: PLC0415 - only where one is
-
-    cases = folds.certify
-    for tool in _asked_tools(tools, declaration.tools).values():
-        if tool.kind == _TRAINED:
-            seen = load_classifier(declaration.folder / (tool.file or "")).trained_on
-            cases = tuple(
-                case for case in cases if not seen.holds(case.id, case.cluster, case.input)
-            )
+    """Return the cases that certify: of the fold for it, none whose answer a tool has seen."""
+    asked = _asked_tools(tools, declaration.tools).values()
+    seen = [_seen_by(tool, declaration.folder) for tool in asked if tool.kind in COMPUTED]
+    cases = tuple(case for case in folds.certify if not any(has_seen(case) for has_seen in seen))
     if not cases:
         raise ClearbarError(
             f"{declaration.plan.cases} leaves no case to certify with",
             "add cases that no tool was trained on, or lower train_share",
         )
     return cases[: declaration.plan.max_cases]
+
+
+def _seen_by(tool: Tool, folder: Path) -> Callable[[Case], bool]:
+    """Return what says whether a tool was made with the answer to a case in hand."""
+    path = folder / (tool.file or "")
+    if tool.kind == "rules":
+        from clearbar.tools.rules import load_rules  # noqa: PLC0415 - only where it is tried
+
+        knows = load_rules(path).knows
+        return lambda case: knows(case.input)
+    from clearbar.tools.classifier import load_classifier  # noqa: PLC0415 - as above
+
+    holds = load_classifier(path).trained_on.holds
+    return lambda case: holds(case.id, case.cluster, case.input)
 
 
 def _identity(
@@ -250,7 +267,7 @@ def _identity(
         declaration.workflow,
         declaration.plan,
         prompt=_prompt(declaration),
-        grader=grader.text,
+        grader=certified(grader.text, declaration.plan.grade.label_share),
         tool_digests={name: _digest(tool, declaration) for name, tool in tools.items()},
         cases_digest=read.digest,
         cases=len(read.cases),

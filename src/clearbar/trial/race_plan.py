@@ -50,7 +50,7 @@ class Graded:
     bought: bool = True
     """Paid for in this trial; not where it was logged or stored before."""
     labels: int = 0
-    """Labels that grading it took."""
+    """Labels of people that grading it took."""
     absent: bool = False
     """There is no such answer and will be none: the case is passed over for this tool."""
 
@@ -119,6 +119,11 @@ class RacePlan:
     """Whether every score is 0 or 1."""
     incumbent: str | None = None
     """The tool in use; of a relative bar `bar.of`, if it is not given."""
+    judge_share: float | None = None
+    """Where people correct a judge, the share of the answers it passed that they label.
+
+    Scores are Z' of `judge.py` then, and never `binary`.
+    """
     prior_disagreement: float | None = None
     """Share of other, older cases on which the tools disagreed with the tool in use."""
 
@@ -128,6 +133,8 @@ class RacePlan:
             raise ClearbarError("a tool stands in the race twice", "name each tool once")
         if self.bar.within is None and self.bar.at_least is None:
             raise ClearbarError("a race needs a bar", "give a level, or a margin and a tool")
+        if self.binary and self.judge_share is not None:
+            raise ValueError("scores that labels correct are not binary")
         if self.bar.within is not None and self.against not in names:
             raise ClearbarError(
                 f'"{self.against}" is not in the race', "the bar compares with it: name it too"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal  # noqa: TC003 - part of the declared type
 from typing import Literal
 
-RecordedStatus = Literal["ok", "error"]
+RecordedStatus = Literal["ok", "error", "unscored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +34,5 @@ class RecordedScore:
     """All that went in, cached or fresh, where that is what was recorded."""
     output_tokens: int | None = None
     status: RecordedStatus = "ok"
-    """`error`: the tool or the evaluator failed on this case, and `score` says nothing of it."""
+    """`error`: the tool or the evaluator failed on this case, and `score` says nothing of it.
+    `unscored`: it was asked, and the score is not known."""

@@ -69,7 +69,8 @@ def _rows(scores: RecordedScores) -> Iterator[str]:
         count = len(scores.problems)
         yield f"{count} row{'s' if count > 1 else ''} could not be used{place}"
     for tool, count in sorted(scores.missing.items()):
-        yield f"{tool} has {count} row{'s' if count > 1 else ''} without a score: left out"
+        cases = f"{count} case{'s' if count > 1 else ''}"
+        yield f"{tool} was asked {cases} and has no usable score of them: {_AT_WORST}"
 
 
 def _coverage(recorded: Recorded, plan: RacePlan) -> Iterator[str]:

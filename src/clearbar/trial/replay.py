@@ -4,9 +4,10 @@ The race is that of a live trial, over the same kind of random order, so the cer
 much as if the answers had been bought one by one. What is recorded can be worse than what is asked:
 
 - A tool is judged by the cases that it has a score for (a relative bar: that both have).
-- Where asking failed, or the evidence of a category looks broken (`suspicion`), the score is taken
-  at its worst: 0 for a candidate, 1 for the tool that it is compared with. So nothing is certified
-  on broken evidence. A tool that fails because of it, and not without it, is undecided.
+- Where asking failed, where no usable score stands in the row, or the evidence of a category looks
+  broken (`suspicion`), the score is taken at its worst: 0 for a candidate, 1 for the tool that it
+  is compared with. So nothing is certified on broken evidence. A tool that fails because of it,
+  and not without it, is undecided.
 - A price of zero in every row is no price, unless the tool is no model.
 
 Never here: network, disk, clock, randomness (the order follows from the seed and the cases' names).
@@ -30,7 +31,7 @@ from clearbar.trial.suspicion import place_of, suspicions
 from clearbar.trial.trial import ZERO_USD, Case, Certificate, Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from clearbar.own.workflow import Bar, Workflow
@@ -69,7 +70,7 @@ class Recorded:
 
     def is_worst(self, row: RecordedScore) -> bool:
         """Say whether a row's score is taken at its worst; what a person has labelled is not."""
-        doubted = row.status == "error" or (row.tool, place_of(row)) in self.suspects
+        doubted = row.status != "ok" or (row.tool, place_of(row)) in self.suspects
         return doubted and row.label is None
 
     def cases_of(self, tools: Iterable[str]) -> int:
@@ -100,13 +101,15 @@ def replay(
         UnknownName: when the tool that the bar compares with, or the one in use, has no score.
     """
     if not scores.rows:
-        raise ClearbarError(f"{scores.name or 'the table'} holds no scores", "see its problems")
-    tools = sorted({row.tool for row in scores.rows} | set(scores.missing))
+        raise ClearbarError(f"{scores.name or 'the table'} holds no scores", _first(scores))
+    scored = {row.tool for row in scores.rows}
+    tools = sorted(scored | set(scores.missing))
     for tool in (bar.of, incumbent):
         if tool is not None and tool not in tools:
             raise UnknownName(f'no scores of "{tool}".{nearest(tool, tools)}')
     known: dict[str, Tier] = {tool: (tiers or {}).get(tool, "unknown") for tool in tools}
-    recorded = recorded_order(scores.rows, seed)
+    unscored = (row for row in scores.unscored if row.tool in scored)
+    recorded = recorded_order((*scores.rows, *unscored), seed)
     costs = recorded_prices(scores.rows, known) | dict(prices or {})
     plan = _plan(recorded, tools, bar, error, known, costs, incumbent)
     race = run_through(plan, recorded)
@@ -121,6 +124,15 @@ def replay(
         spent_usd=ZERO_USD,
         warnings=warnings_of(scores, recorded, plan, known, costs),
     )
+
+
+def _first(scores: RecordedScores) -> str:
+    """Return what is wrong with the first row that is not used; empty where there is none."""
+    if not scores.problems:
+        return ""
+    first = scores.problems[0]
+    place = "a row" if first.line is None else f"line {first.line}"
+    return f"{len(scores.problems)} not used; {place}: {first.what}"
 
 
 def recorded_order(rows: Sequence[RecordedScore], seed: int) -> Recorded:
@@ -187,6 +199,7 @@ def _plan(
     for tool in tools:
         cases = recorded.cases_of({tool, against or tool})
         possible = can_clear(bar, error.certify, error, cases, binary=binary)
+        why = "no number of cases can" if bar.at_least == 1 else f"{cases} cases cannot"
         candidates.append(
             Candidate(
                 name=tool,
@@ -194,7 +207,7 @@ def _plan(
                 usd_per_case=prices.get(tool),
                 cases=cases,
                 refused=None if possible else "cases",
-                note="" if possible else f"{cases} cases cannot clear the bar",
+                note="" if possible else f"{why} clear the bar",
             )
         )
     return RacePlan(tuple(candidates), bar, error, len(recorded.order), binary, incumbent)
@@ -202,15 +215,26 @@ def _plan(
 
 def _undoubted(race: Race, recorded: Recorded, finding: Finding) -> Finding:
     """Return the finding, undecided where the tool fails only because of evidence in doubt."""
-    rows = [row for (tool, _), row in recorded.rows.items() if tool == finding.tool]
-    worst = sum(recorded.is_worst(row) for row in rows)
-    if not worst or (finding.outcome, finding.reason) not in _TURNED or not finding.n:
+    if (finding.outcome, finding.reason) not in _TURNED or not finding.n:
         return finding
-    said = f"{worst} of {len(rows)} answers failed or look broken; they count as 0"
+    if not (said := "; ".join(_worst_texts(race.plan, recorded, finding.tool))):
+        return finding
     if _decision_without(race, recorded, finding.tool) == "fails":
         return replace(finding, note="; ".join(filter(None, (finding.note, said))))
     note = "; ".join(filter(None, (finding.note, f"{said}, and it may clear without them")))
     return replace(finding, outcome="undecided", reason="broken", note=note)
+
+
+def _worst_texts(plan: RacePlan, recorded: Recorded, tool: str) -> Iterator[str]:
+    """Yield how many answers of a tool, and of what it is compared with, count at their worst."""
+    for name, counted in ((tool, 0), (plan.against, 1)):
+        rows = [row for (who, _), row in recorded.rows.items() if who == name]
+        if worst := sum(recorded.is_worst(row) for row in rows):
+            of = "" if name == tool else f" of {name}"
+            yield (
+                f"{worst} of {len(rows)} answers{of} failed, have no score or look broken; "
+                f"they count as {counted}"
+            )
 
 
 def _decision_without(race: Race, recorded: Recorded, tool: str) -> str:

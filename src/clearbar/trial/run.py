@@ -26,6 +26,7 @@ from clearbar.trial.certificate import LABELS_WANTED, STOPPED, certificate_of
 from clearbar.trial.evidence import STOPPED as STOPPED_CALL
 from clearbar.trial.evidence import claim
 from clearbar.trial.identity import prompt_digest, trial_key
+from clearbar.trial.labelling import Labelling, LabelRule
 from clearbar.trial.later_grades import LaterGrades
 from clearbar.trial.questions import Questions
 from clearbar.trial.race_plan import Graded
@@ -76,6 +77,17 @@ class Trial:
     judge: RecordedJudge | None = None
     """The asker that the grader was made with, where it is a judge."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def label_rule(self) -> LabelRule | None:
+        """Which answers people look at beside a judge; None where they correct none."""
+        share = self.race.plan.judge_share
+        return None if share is None else LabelRule(self.identity.seed, share)
+
+    @property
+    def asks_people(self) -> bool:
+        """Whether people have a say: as graders, or to correct a judge."""
+        return self.graded_later and (self.judge is None or self.label_rule is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,8 @@ class _Run:
             self._warnings.append(
                 f"answers that could not be graded, and count as wrong: {self._ungraded}"
             )
+        if (advice := self._asking.facts.labelling.advice(self._decided_on())) is not None:
+            self._warnings.append(str(advice))
         spent = evidence.spent(self._key)
         identity = self._trial.identity
         return certificate_of(self._race, identity, spent, now, self._warnings)
@@ -256,6 +270,11 @@ class _Run:
         self._race.stop("broken", tool, note)
         self._questions.drop(tool)
 
+    def _decided_on(self) -> Sequence[Case]:
+        """Return the cases that decisions rest on, of which every resumed run knows the same."""
+        reached = max((lane.reached for lane in self._race.lanes.values()), default=0)
+        return self._trial.cases[:reached]
+
     def _budget(self) -> Budget:
         spent = self._means.evidence.spent(self._key).values()
         so_far = sum((each.usd + each.unpriced_ceiling_usd for each in spent), Decimal(0))
@@ -276,7 +295,9 @@ class _Run:
             graded_later=trial.graded_later,
             only_where_wanted=self._race.plan.against is not None,
             held=evidence.held(self._key, grader.text, prompt, set(digests.values())),
-            labels=evidence.labels(self._workflow),
+            labelling=Labelling(
+                evidence.labels(self._workflow) if trial.asks_people else {}, trial.label_rule
+            ),
             capture=trial.capture,
         )
 

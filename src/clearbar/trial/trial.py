@@ -104,7 +104,7 @@ class Finding:
     spent_usd: Decimal
     spent_unpriced_calls: int = 0
     labels: int = 0
-    """Labels asked of people or of a judge."""
+    """Labels of people that its grades took."""
     more_cases: int | None = None
     """About how many more cases would decide, at the mean so far; None if none would."""
     more_usd: Decimal | None = None

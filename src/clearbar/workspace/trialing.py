@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from clearbar.core.errors import ClearbarError
 from clearbar.workspace.owning import Owning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from decimal import Decimal
     from pathlib import Path
 
     from clearbar.core.period import Period
     from clearbar.own.card import Scorecard, WorkflowCard
+    from clearbar.own.workflow import Bar
+    from clearbar.spend.reading import LedgerReading
     from clearbar.tools.call import Caller
     from clearbar.trial.distil_report import DistilReport
     from clearbar.trial.evaluation import Choice
@@ -77,14 +82,15 @@ class Trialing(Owning):
             ClearbarError: when it cannot be run as declared, or runs in another process.
         """
         from clearbar.trial.certificate import is_complete, save
-        from clearbar.trial.charges import charge_calls
+        from clearbar.trial.interrupted import note
         from clearbar.trial.prepare import Choices
 
         prepared = self._prepared(workflow, Choices(tools, seed, budget_usd))
+        note(self._claims, workflow)
         try:
             certificate = asyncio.run(self._run(prepared, progress))
         finally:
-            charge_calls(self.store, self.ledger, self.book, self._now)
+            self._charge_ended_trials()
             self._forget()
         if is_complete(certificate):
             save(self.store, certificate)
@@ -158,7 +164,7 @@ class Trialing(Owning):
             split(cases, plan.seed, share).train,
             out,
             labelled_by="" if bar is None or bar.of is None else bar.of,
-            bar=None if bar is None else bar.at_least,
+            bar=None if bar is None else _agreement(bar),
             seed=plan.seed,
         )
 
@@ -192,6 +198,32 @@ class Trialing(Owning):
             for card in cards
             if (found := kept.get(card.workflow.name))
         }
+
+    @property
+    def _claims(self) -> Path:
+        """The folder of locks and notes of the trials that run."""
+        return self.folder / ".clearbar" / "trials"
+
+    @cached_property
+    def _reading(self) -> LedgerReading:
+        """Read the ledger with all that trials have spent, those too that were killed."""
+        self._charge_ended_trials()
+        return super()._reading
+
+    def _charge_ended_trials(self) -> None:
+        if not any(self._claims.glob("*.due")):
+            return
+        from clearbar.trial.charges import charge_calls
+        from clearbar.trial.evidence import Evidence
+        from clearbar.trial.interrupted import charge_ended
+
+        now = self._now
+        charge_ended(
+            self._claims,
+            Evidence(self.store),
+            now,
+            lambda: charge_calls(self.store, self.ledger, self.book, now),
+        )
 
     def _stale(self, certificate: Certificate) -> tuple[str, ...]:
         from clearbar.trial.prepare import identity_today
@@ -254,8 +286,9 @@ class Trialing(Owning):
         from clearbar.tools.call import Caller
         from clearbar.trial.run import run
 
-        async with Caller(self.folder, os.environ) as caller:
-            return await run(prepared.trial, self._means(caller, progress))
+        with _stopped_by_sigterm():
+            async with Caller(self.folder, os.environ) as caller:
+                return await run(prepared.trial, self._means(caller, progress))
 
     async def _labels(self, prepared: Prepared) -> list[Unlabelled]:
         from clearbar.tools.call import Caller
@@ -280,6 +313,25 @@ class Trialing(Owning):
             Evidence(self.store),
             Pricing(Rates(self.book)),
             Time(lambda: self._now, monotonic, asyncio.sleep, SystemRandom()),
-            self.folder / ".clearbar" / "trials",
+            self._claims,
             progress or (lambda _: None),
         )
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Take a SIGTERM as a Ctrl-C: what runs now is cancelled, and ends in good order."""
+    task = asyncio.current_task()
+    with suppress(NotImplementedError, RuntimeError, ValueError):  # no main thread, or no signals
+        if task is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+
+
+def _agreement(bar: Bar) -> float | None:
+    """Return the agreement that clears a bar: who differs in less than the margin is within it."""
+    return bar.at_least if bar.within is None else 1 - bar.within

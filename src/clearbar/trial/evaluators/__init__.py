@@ -96,5 +96,6 @@ def _all(files: list[SourceFile], choice: Choice) -> Iterator[RecordedScore | Pr
             table = read_recorded_scores(file.path)
             yield from table.problems
             yield from table.rows
+            yield from table.unscored
         else:
             yield from evaluator.read(file, choice)
