@@ -80,6 +80,16 @@ def test_recorded_scores_decide_a_relative_bar_as_json(clearbar: CommandLine, sc
     assert set(found) == {path for path in FIELD_DOCS if "." not in path}
 
 
+@pytest.mark.parametrize(
+    "options", [("--bar", "nan"), ("--within", "nan"), ("--bar", "0.9", "--error-rate", "nan")]
+)
+def test_what_is_no_number_is_no_bar_and_no_rate(
+    clearbar: CommandLine, scores: Path, options: tuple[str, ...]
+) -> None:
+    said = clearbar.anywhere("trial", "replay", scores, *options)
+    assert (said.code, "nan is no number" in said.err) == (2, True)
+
+
 def test_replaying_twice_says_the_same(clearbar: CommandLine, scores: Path) -> None:
     one, other = (
         clearbar.anywhere("trial", "replay", scores, "--bar", ".9", "--seed", 3, "--json").json

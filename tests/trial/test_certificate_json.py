@@ -313,3 +313,12 @@ def test_the_assumptions_name_the_window_the_grader_and_the_rates() -> None:
 )
 def test_a_grader_is_told_by_its_kind_and_settings(grader: str, text: str) -> None:
     assert words.grader_text(grader) == text
+
+
+def test_a_tool_whose_evidence_is_broken_is_undecided_and_was_asked() -> None:
+    torn = replace(futile(), reason="broken", more_cases=None)
+    made = certificate(torn)
+    assert answer_text(made) == (
+        "Undecided on resolved >= 0.92: nano: part of its evidence is broken."
+    )
+    assert words.why_text(torn, made).startswith("part of its evidence is broken")

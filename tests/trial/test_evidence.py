@@ -136,7 +136,9 @@ def test_money_is_added_up_by_tool_and_unknown_is_not_zero(store: Store) -> None
         (attempt("a4", tool="judge", kind="judge"), answered("a4")),
     )
     spent = Evidence(store).spent(attempt().trial)
-    assert spent["small"] == Spent(Decimal("0.00021"), 2, 1, Decimal("0.01"), 1)
+    assert spent["small"] == Spent(
+        Decimal("0.00021"), 2, 1, Decimal("0.01"), 1, dearest_usd=Decimal("0.00021")
+    )
     assert spent["judge"].calls == 1
 
 

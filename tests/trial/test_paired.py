@@ -49,6 +49,21 @@ def test_a_tool_far_worse_fails() -> None:
     assert test.mean < -0.03
 
 
+@pytest.mark.parametrize(("worse", "better", "most"), [(0.75, 0.06, 0), (0.45, 0.05, 0.25)])
+def test_a_tool_far_worse_fails_by_evidence_and_is_not_only_unlikely_to_clear(
+    worse: float, better: float, most: float
+) -> None:
+    chance, futile = random.Random(5), 0
+    for _ in range(40):
+        test = paired_test(0.03, 0.01, ERROR, 400)
+        while test.decision() is None:
+            place = chance.random()
+            test.add(-1.0 if place < worse else float(place < worse + better))
+        futile += test.decision() == ("undecided", "futile")
+        assert test.n <= 75
+    assert futile <= most * 40
+
+
 def test_a_tool_a_little_worse_is_futile_within_few_cases() -> None:
     test, chance = paired_test(0.02, 0.05, ERROR, 300), random.Random(5)
     while test.decision() is None:
@@ -127,9 +142,13 @@ def test_an_interval_only_shrinks(margin: float, values: list[float]) -> None:
         low, high = new_low, new_high
 
 
-@given(st.floats(0.01, 0.5), st.integers(1, 6))
+@given(st.floats(0.01, 0.5), st.integers(1, 6), st.booleans())
 @settings(max_examples=25)
-def test_no_wealth_is_made_of_differences_at_the_margin(margin: float, cases: int) -> None:
+def test_no_wealth_is_made_of_differences_at_the_margin(
+    margin: float,
+    cases: int,
+    bold: bool,  # noqa: FBT001
+) -> None:
     """Averaged over all sequences at the margin, wealth is exactly 1."""
     worse = margin + 0.2 * (1 - margin) / 2
     chances = {-1.0: worse, 1.0: worse - margin, 0.0: 1 - 2 * worse + margin}
@@ -138,7 +157,7 @@ def test_no_wealth_is_made_of_differences_at_the_margin(margin: float, cases: in
     def mean_wealth(values: tuple[float, ...]) -> float:
         if len(values) < cases:
             return sum(p * mean_wealth((*values, value)) for value, p in chances.items())
-        bets = ScaledBets(-margin, margin, 0.1)
+        bets = ScaledBets(-margin, margin, 0.1, bold=bold)
         for value in values:
             bets.add(value)
         return math.exp(bets.log_wealth)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 import random
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import duckdb
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,6 +82,51 @@ def test_a_bad_row_is_a_problem_and_the_rest_goes_on(line: str, what: str, tmp_p
 
 def test_a_row_without_a_score_is_counted_for_its_tool(tmp_path: Path) -> None:
     assert table(tmp_path, "1,a,,,,", "2,a,,,,", "3,b,1,,,").missing == {"a": 2}
+
+
+def test_what_cannot_be_read_of_a_row_still_says_that_the_tool_was_asked(tmp_path: Path) -> None:
+    scores = table(tmp_path, "1,a,good,,,", "2,a,1,-5,,", "3,a,1,,,", "3,a,0,,,", "4,a,1,,,")
+    assert [row.case for row in scores.rows] == ["4"]
+    assert sorted(row.case for row in scores.unscored) == ["1", "2", "3"]
+
+
+def test_a_score_that_is_known_stands_beside_a_try_that_is_not(tmp_path: Path) -> None:
+    scores = table(tmp_path, "1,a,,,,", "1,a,1,,,")
+    assert ([row.score for row in scores.rows], scores.unscored) == ([1], ())
+
+
+def test_lost_scores_are_part_of_what_is_recorded(tmp_path: Path) -> None:
+    assert table(tmp_path, "1,a,1,,,", "2,a,,,,").digest != table(tmp_path, "1,a,1,,,").digest
+
+
+def test_a_score_beside_an_end_of_the_scale_by_rounding_is_that_end(tmp_path: Path) -> None:
+    scores = table(tmp_path, "1,a,1.0000000000000002,,,", "2,a,-1e-17,,,", "3,a,1.0000001,,,")
+    assert [row.score for row in scores.rows] == [1, 0]
+    assert problems(scores) == [(4, "score is not from 0 to 1")]
+
+
+def test_empty_cells_of_a_data_frame_are_not_recorded(tmp_path: Path) -> None:
+    path, none = tmp_path / "scores.parquet", math.nan
+    columns = {"case": [1.0, 2.0], "tool": ["a", "a"], "score": [1.0, 0.5]}
+    pl.DataFrame({**columns, "cost_usd": [none, 0.1], "label": [none, 1.0]}).write_parquet(path)
+    first, second = read_recorded_scores(path).rows
+    assert (first.case, first.cost_usd, first.label) == ("1", None, None)
+    assert (second.case, second.cost_usd, second.label) == ("2", Decimal("0.1"), 1)
+
+
+def test_a_case_is_the_same_whether_its_number_is_whole_or_text(tmp_path: Path) -> None:
+    path = tmp_path / "scores.jsonl"
+    lines = ('{"case": 1, "tool": "a", "score": 1}', '{"case": "1", "tool": "b", "score": 1}')
+    path.write_text("\n".join((*lines, '{"case": 1.0, "tool": "c", "score": 1}')))
+    assert {row.case for row in read_recorded_scores(path).rows} == {"1"}
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\x00\x01\x02"])
+def test_a_file_without_a_table_is_told(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_bytes(content)
+    with pytest.raises(ClearbarError, match=r"scores.csv (holds no table|has no column)"):
+        read_recorded_scores(path)
 
 
 def test_true_and_false_are_scores(tmp_path: Path) -> None:

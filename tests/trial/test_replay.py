@@ -147,6 +147,25 @@ def test_a_tool_is_judged_by_the_cases_that_it_has_and_the_reader_is_told() -> N
     )
 
 
+def test_a_tool_that_was_given_the_easier_cases_is_told() -> None:
+    shares = {"haiku": 0.98, "opus": 0.98, "sonnet": 0.98}
+    easy = [
+        replace(row, score=row.score if int(row.case[5:]) < 200 else float(row.tool == "x"))
+        for row in rows(shares)
+        if row.tool != "haiku" or int(row.case[5:]) < 200
+    ]
+    warning = replayed(easy).warnings[0]
+    assert warning.startswith("haiku was given the easier cases: other tools score 98")
+    assert "0.0% on those that it lacks" in warning
+
+
+def test_cases_that_are_left_out_by_chance_are_not_called_easier() -> None:
+    for seed in range(3):
+        chance = random.Random(seed)
+        some = [row for row in rows(cases=100) if row.tool != "haiku" or chance.random() < 0.5]
+        assert not any("easier" in warning for warning in replayed(some).warnings)
+
+
 def test_too_few_cases_are_said_before_and_take_no_share_of_the_error_rate() -> None:
     few = [row for row in rows() if row.tool != "rules" or int(row.case[5:]) < 10]
     certificate = replayed(few)
@@ -341,6 +360,17 @@ def test_a_tool_that_has_no_scores_cannot_be_compared_with() -> None:
 def test_nothing_recorded_cannot_be_replayed() -> None:
     with pytest.raises(ClearbarError, match="holds no scores"):
         replayed([])
+
+
+def test_what_is_wrong_with_the_rows_is_said_where_none_can_be_used() -> None:
+    with pytest.raises(ClearbarError, match="holds no scores") as error:
+        replayed([replace(row, score=7.0, line=2) for row in rows(cases=1)])
+    assert error.value.hint == "3 not used; line 2: score is not from 0 to 1"
+
+
+def test_no_number_of_cases_shows_a_mean_of_one() -> None:
+    finding = replayed(rows(), Bar(at_least=1)).finding_of["opus"]
+    assert finding.note == "no number of cases can clear the bar"
 
 
 @pytest.mark.slow

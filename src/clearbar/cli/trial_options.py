@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+_MOST_USD: Final = 10**9
 HTML = click.option(
     "--html", metavar="FILE", type=click.Path(path_type=Path), help="Write the page of it."
 )
@@ -25,7 +26,7 @@ def dollars(context: click.Context, parameter: click.Parameter, text: str | None
         amount = Decimal(text.removeprefix("$"))
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or not 0 <= amount <= _MOST_USD:
         raise click.BadParameter(f'"{text}" is no amount of US dollars; write 5 or 2.50')
     return amount
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_TABLE_BYTES: Final = 512 * 1024 * 1024
 MAX_ROWS: Final = 1_000_000
+MAX_FIELD_CHARACTERS: Final = 1 << 17
+_CSV_HINT: Final = "quotes may be missing, or a field is too long"
 _JSON_SUFFIXES: Final = (".jsonl", ".ndjson")
 
 
@@ -120,7 +122,10 @@ def _csv_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | Problem]]:
         except StopIteration:
             return
         except csv.Error:
-            yield line, Problem("not CSV", "quotes may be missing, or a field is too long", line)
+            yield line, Problem("not CSV", _CSV_HINT, line)
+            continue
+        if any(len(value) > MAX_FIELD_CHARACTERS for value in values):
+            yield line, Problem("a field is too long", _CSV_HINT, line)
             continue
         if header is None:
             header = [name.strip() for name in values]

@@ -41,7 +41,7 @@ def load_function(tool: Tool, folder: Path) -> Callable[[str], object]:
             found: object = _imported(module_name, folder)
         for part in name.split("."):
             found = getattr(found, part)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ClearbarError(
             f'the function of the tool "{tool.name}" cannot be imported: {type(error).__name__}',
             'it is named "module:callable", of a module beside clearbar.toml or an installed one',

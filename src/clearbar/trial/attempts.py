@@ -116,6 +116,8 @@ class Spent:
     unpriced_ceiling_usd: Decimal = Decimal(0)
     """The most that calls of unknown cost can have cost, where a ceiling was reserved."""
     lost_calls: int = 0
+    dearest_usd: Decimal = Decimal(0)
+    """What a call has cost at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from clearbar.trial.identity import answer_digest, asked_digest
 from clearbar.trial.pace import Circuit, Pace, retry_wait_s
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
     from random import Random
 
@@ -110,6 +110,8 @@ class _Lane:
     circuit: Circuit = field(default_factory=Circuit)
     refused: NoAnswer | None = None
     """Why it can never be asked, once that is known."""
+    dearest_usd: Decimal = _NOTHING
+    """What a call has cost at most."""
 
 
 class Buyer:
@@ -123,7 +125,10 @@ class Buyer:
         budget: Budget,
         concurrency: int,
         time: Time,
+        dearest_usd: Mapping[str, Decimal] | None = None,
     ) -> None:
+        """`dearest_usd` is what calls have cost at most in earlier runs, by tool."""
+        self._dearest_usd = dearest_usd or {}
         self._asker = asker
         self._evidence = evidence
         self._pricing = pricing
@@ -187,10 +192,15 @@ class Buyer:
         if (wait_s := lane.pace.wait_s(self._time.monotonic_s())) > 0:
             await self._time.sleep(wait_s)
         async with self._slots:
-            ceiling = self._pricing.ceiling(question.tool, question.request, self._time.now())
+            ceiling = self._ceiling(question, lane)
             if (refused := await self._reserve(question.tool, ceiling)) is not None:
                 return refused
             return await self._call(question, ceiling, take)
+
+    def _ceiling(self, question: Question, lane: _Lane) -> Decimal | None:
+        """Return the most that a call can cost: as it has turned out, if settings are ignored."""
+        known = self._pricing.ceiling(question.tool, question.request, self._time.now())
+        return None if known is None else max(known, lane.dearest_usd)
 
     async def _reserve(self, tool: Tool, ceiling: Decimal | None) -> NoAnswer | None:
         """Wait until the budget allows the call; say so where it never will."""
@@ -217,6 +227,8 @@ class Buyer:
             said = await self._ask(question)
             end = self._end(attempt, question.tool, said)
             cost = end.cost_usd
+            lane = self._lane(question.tool)
+            lane.dearest_usd = max(lane.dearest_usd, cost or _NOTHING)
             if isinstance(said, Answer):
                 bought = Bought(said, end)
                 await take(bought)
@@ -294,7 +306,11 @@ class Buyer:
     def _lane(self, tool: Tool) -> _Lane:
         lane = self._lanes.get(tool.name)
         if lane is None:
-            lane = _Lane(asyncio.Semaphore(tool.concurrency), Pace(tool.requests_per_minute))
+            lane = _Lane(
+                asyncio.Semaphore(tool.concurrency),
+                Pace(tool.requests_per_minute),
+                dearest_usd=self._dearest_usd.get(tool.name, _NOTHING),
+            )
             self._lanes[tool.name] = lane
         return lane
 
@@ -309,5 +325,5 @@ def biller_of(tool: Tool) -> str:
 def _unaffordable(tool: Tool, ceiling: Decimal | None, budget: Budget) -> str:
     if ceiling is None:
         return f"the price of {tool.name} is not known, so it fits under no budget: declare one"
-    left = (budget.limit_usd or _NOTHING) - budget.spent_usd
+    left = max((budget.limit_usd or _NOTHING) - budget.spent_usd, _NOTHING)
     return f"a call of {tool.name} can cost {usd(ceiling)}, and {usd(left)} of the budget is left"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from clearbar.trial.certificate_words import (
+    BROKEN,
     bar_text,
     clears_text,
     ended_text,
@@ -47,7 +48,12 @@ def answer_text(certificate: Certificate) -> str:
 
 
 def _open(certificate: Certificate) -> tuple[Finding, ...]:
-    return tuple(each for each in certificate.findings if each.reason in _OPEN)
+    return tuple(each for each in certificate.findings if each.reason in _OPEN or _is_torn(each))
+
+
+def _is_torn(finding: Finding) -> bool:
+    """Say whether a tool was asked and its evidence is broken: the rest of it decides nothing."""
+    return finding.reason == "broken" and finding.n > 0
 
 
 def _won_text(certificate: Certificate, won: Finding) -> str:
@@ -98,7 +104,9 @@ def _undecided_text(certificate: Certificate) -> str:
     text = (
         f"{ended} to decide on {first.tool}" if few else f"{ended} before {first.tool} was decided"
     )
-    if more := more_text(first):
+    if _is_torn(first):
+        text = f"{first.tool}: {BROKEN}"
+    elif more := more_text(first):
         text = f"{first.tool} needs {more}"
     others = [each.tool for each in left if each is not first]
     rest = (

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _THOUSAND: Final = 1000
 _MOST_NAMES: Final = 3
 _GREATEST_WEALTH: Final = 9_999_999
+BROKEN: Final = "part of its evidence is broken"
 
 
 def bar_text(bar: Bar, metric: str = "score") -> str:
@@ -220,7 +221,7 @@ def _reason_text(finding: Finding, certificate: Certificate) -> str:
         "dearer": "a cheaper tool had cleared",
         "incumbent": "in use: the others are compared with it",
         "data_class": "it may not be given this workflow's data",
-        "broken": "could not be asked",
+        "broken": BROKEN if finding.n else "could not be asked",
     }
     return texts[finding.reason]
 

@@ -5,6 +5,7 @@ Pure, but for what the readers hand in.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from statistics import fmean
@@ -72,7 +73,10 @@ def unit_score(value: object, name: str = "score") -> float:
         value = _WORDS[said] if said in _WORDS else _float(said, name)
     if not isinstance(value, bool | int | float | Decimal):
         raise QuarantineError(f"{name} is not a number")
-    score = float(value)
+    try:
+        score = float(value)
+    except (OverflowError, ValueError):  # larger than any float; a signalling NaN
+        score = math.nan
     if not 0 <= score <= 1:
         raise QuarantineError(f"{name} is not from 0 to 1", "choose a metric that is")
     return score

@@ -181,6 +181,7 @@ def spent(store: Store, trial: str) -> dict[str, Spent]:
             before.unpriced_calls + unknown,
             before.unpriced_ceiling_usd + ((money(ceiling) or 0) if unknown else 0),
             before.lost_calls + (ended == "lost"),
+            max(before.dearest_usd, usd or before.dearest_usd),
         )
     return totals
 

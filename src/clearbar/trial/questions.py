@@ -13,13 +13,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from clearbar.trial.buying import NoAnswer
 from clearbar.trial.pace import BROKEN_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clearbar.trial.asking import Asking, Got
-    from clearbar.trial.buying import Buyer, NoAnswer
+    from clearbar.trial.buying import Buyer
     from clearbar.trial.race import Race
     from clearbar.trial.race_plan import Ask
 
@@ -103,6 +104,13 @@ class Questions:
     def may_still_answer(self, tool: str) -> bool:
         """Return whether an open question to a tool has no answer yet."""
         return any(turn.ask.tool == tool and not turn.done for turn in self._open)
+
+    @property
+    def ungraded(self) -> list[str]:
+        """Return why the open questions whose answers are there could not be graded."""
+        said = [turn.task.result() for turn in self._open if turn.task is not None and turn.done]
+        gots = (each for each in said if not isinstance(each, NoAnswer))
+        return [each.ungraded for each in gots if each.ungraded and not each.passed_over]
 
     def waiting(self) -> set[Answering]:
         """Return the open questions without an answer.

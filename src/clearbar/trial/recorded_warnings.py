@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from clearbar.trial.suspicion import RATE, suspicions, without_tokens
+from clearbar.trial.suspicion import RATE, easier_cases, suspicions, without_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +33,7 @@ def warnings_of(
     """Return what is wrong or wanting, in words; the worst first."""
     return (
         *_suspicions(scores),
+        *_easier(recorded, plan),
         *_failures(scores),
         *_rows(scores),
         *_coverage(recorded, plan),
@@ -49,6 +50,20 @@ def _suspicions(scores: RecordedScores) -> Iterator[str]:
             f"{each}: this looks broken (chance at most {each.chance:.1g}, {RATE:g} being the "
             f"limit for all tools and categories together); {_AT_WORST}"
         )
+
+
+def _easier(recorded: Recorded, plan: RacePlan) -> Iterator[str]:
+    total = len(recorded.order)
+    rate = RATE / max(len(plan.candidates), 1)
+    for tool in (each.name for each in plan.candidates if each.cases):
+        if recorded.cases_of((tool,)) == total:
+            continue
+        if means := easier_cases(recorded.rows, recorded.order, tool, rate):
+            yield (
+                f"{tool} was given the easier cases: other tools score {means[0]:.1%} on those "
+                f"that it has and {means[1]:.1%} on those that it lacks; what is found of it holds "
+                "for cases like its own, not for all"
+            )
 
 
 def _failures(scores: RecordedScores) -> Iterator[str]:

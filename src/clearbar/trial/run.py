@@ -6,6 +6,9 @@ was killed and resumed any number of times ends in the same findings as one that
 does one whose tools are slower. (Where a judge grades only the answers that differ, this holds of
 decisions, not of how many answers beyond them were bought.)
 
+Where a grader that asks no model fails on so many answers in a row, the trial stops: no tool is to
+blame.
+
 A case to which a tool gave no answer, after all tries, scores zero; but only once the tool is known
 to work, because it answers another case later, or has none left. `pace.BROKEN_AFTER` such cases in
 a row, and the tool is broken: nothing is held against it, and the race goes on without it.
@@ -18,6 +21,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from clearbar.core.money import usd
 from clearbar.trial.asking import UNGRADED, Asking, Facts, Got
 from clearbar.trial.budget import Budget
 from clearbar.trial.buying import Buyer
@@ -28,6 +32,7 @@ from clearbar.trial.evidence import claim
 from clearbar.trial.identity import prompt_digest, trial_key
 from clearbar.trial.labelling import Labelling, LabelRule
 from clearbar.trial.later_grades import LaterGrades
+from clearbar.trial.pace import BROKEN_AFTER
 from clearbar.trial.questions import Questions
 from clearbar.trial.race_plan import Graded
 from clearbar.trial.standing import standing_of
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clearbar.tools.tool import Tool
+    from clearbar.trial.attempts import Spent
     from clearbar.trial.buying import NoAnswer, Time
     from clearbar.trial.ceiling import Pricing
     from clearbar.trial.evidence import Evidence
@@ -124,14 +130,23 @@ class _Run:
         self._key = trial_key(trial.identity)
         self._workflow = trial.identity.workflow
         evidence = means.evidence
+        spent = evidence.spent(self._key)
         self._buyer = Buyer(
-            means.asker, evidence, means.pricing, self._budget(), trial.concurrency, means.time
+            means.asker,
+            evidence,
+            means.pricing,
+            _budget(trial, spent),
+            trial.concurrency,
+            means.time,
+            {tool: each.dearest_usd for tool, each in spent.items()},
         )
         self._asking = Asking(self._facts(), means.asker, evidence, self._buyer, means.time)
         self._questions = Questions(self._race, self._asking, self._buyer, trial.concurrency)
         self._later = LaterGrades(self._race, self._asking)
         self._warnings = [*trial.warnings, *_open_ended(trial)]
         self._ungraded = 0
+        self._graded_before: dict[Ask, int] = {}
+        """Of answers that could not be graded when they were due, what had been by then."""
         self._shown_at = float("-inf")
         if trial.judge is not None:
             trial.judge.use(self._buyer, evidence, self._workflow, self._key)
@@ -157,6 +172,7 @@ class _Run:
             )
         if (advice := self._asking.facts.labelling.advice(self._decided_on())) is not None:
             self._warnings.append(str(advice))
+        self._warnings += _over_budget(self._buyer.budget)
         spent = evidence.spent(self._key)
         identity = self._trial.identity
         return certificate_of(self._race, identity, spent, now, self._warnings)
@@ -191,6 +207,8 @@ class _Run:
         said = turn.task.result()
         if isinstance(said, Got):
             if said.ungraded and not said.passed_over:
+                if self._may_be_the_grader(turn.ask):
+                    return None
                 await self._give_up(turn.ask, said.ungraded)
             return said
         if said.final or said.unaffordable or said.refused:
@@ -202,6 +220,12 @@ class _Run:
             return None
         await self._give_up(turn.ask, said.what)
         return said
+
+    def _may_be_the_grader(self, ask: Ask) -> bool:
+        """Return whether nothing was graded since the answer that is due could not be."""
+        before = self._graded_before.setdefault(ask, self._asking.judge.answers)
+        silent = self._asking.judge.answers == before
+        return silent and self._questions.may_still_answer(ask.tool)
 
     async def _give_up(self, ask: Ask, what: str) -> None:
         """Note, before it counts, that a case is given up, so that no later run tries it again."""
@@ -263,8 +287,18 @@ class _Run:
         elif circuit.broken:
             note = f"{circuit.in_a_row} answers in a row without a verdict: {circuit.what}"
             self._race.stop("broken", None, note)
+        elif (what := self._grader_is_broken()) is not None:
+            self._race.stop("broken", None, what)
         if self._race.current != before:
             self._moved_on(before)
+
+    def _grader_is_broken(self) -> str | None:
+        head, graded = self._questions.head, self._asking.judge.answers
+        if head is None or self._graded_before.get(head.ask) != graded:
+            return None
+        whats = self._questions.ungraded
+        many = len(whats) >= BROKEN_AFTER
+        return f"{len(whats)} answers in a row were {whats[-1]}" if many else None
 
     def _broken(self, tool: str, note: str) -> None:
         self._race.stop("broken", tool, note)
@@ -274,11 +308,6 @@ class _Run:
         """Return the cases that decisions rest on, of which every resumed run knows the same."""
         reached = max((lane.reached for lane in self._race.lanes.values()), default=0)
         return self._trial.cases[:reached]
-
-    def _budget(self) -> Budget:
-        spent = self._means.evidence.spent(self._key).values()
-        so_far = sum((each.usd + each.unpriced_ceiling_usd for each in spent), Decimal(0))
-        return Budget(self._trial.max_usd, so_far)
 
     def _facts(self) -> Facts:
         trial, evidence = self._trial, self._means.evidence
@@ -300,6 +329,21 @@ class _Run:
             ),
             capture=trial.capture,
         )
+
+
+def _budget(trial: Trial, spent: Mapping[str, Spent]) -> Budget:
+    """Return what may still be spent, after what all runs of the trial spent, tool by tool."""
+    each_usd = (each.usd + each.unpriced_ceiling_usd for each in spent.values())
+    return Budget(trial.max_usd, sum(each_usd, Decimal(0)))
+
+
+def _over_budget(budget: Budget) -> list[str]:
+    """Return what to say where a call cost more than was reserved for it."""
+    if budget.limit_usd is None or budget.spent_usd <= budget.limit_usd:
+        return []
+    spent, limit = usd(budget.spent_usd), usd(budget.limit_usd)
+    why = "answers were longer than the settings allow, or the budget was made smaller"
+    return [f"it spent {spent} of a budget of {limit}: {why}"]
 
 
 def _open_ended(trial: Trial) -> list[str]:

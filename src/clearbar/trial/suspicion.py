@@ -1,7 +1,8 @@
 """Recorded evidence that looks broken: made visible, never averaged in.
 
-Two signs are looked for. A tool that scores next to nothing in one category, where the others do
-well and where it does well itself elsewhere; and a tool whose calls all took no tokens.
+Three signs are looked for. A tool that scores next to nothing in one category, where the others do
+well and where it does well itself elsewhere; a tool that was given the easier cases; and a tool
+whose calls all took no tokens.
 
 The rule for a category: the tool's mean score there is so far below half of the others' that it
 would be as low with a probability of at most `RATE` shared over all tools and categories, if its
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from clearbar.trial.recorded_scores import worth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from clearbar.trial.recorded_score import RecordedScore
 
@@ -102,6 +103,32 @@ def suspicions(rows: Iterable[RecordedScore], rate: float = RATE) -> tuple[Suspi
                 Suspicion(tool, place, cell.n, cell.mean, others.mean, elsewhere.mean, chance)
             )
     return tuple(sorted(found, key=lambda each: (each.chance, each.tool, each.category)))
+
+
+def easier_cases(
+    rows: Mapping[tuple[str, str], RecordedScore],
+    cases: Sequence[str],
+    tool: str,
+    rate: float = RATE,
+) -> tuple[float, float] | None:
+    """Return what others score on the cases that a tool has and on those that it lacks.
+
+    None unless the first is higher by more than chance: cases that are left out at random differ
+    as much with a probability of at most `rate` (Hoeffding 1963, for two means of [0, 1]).
+    """
+    theirs: defaultdict[str, _Sum] = defaultdict(_Sum)
+    for (who, case), row in rows.items():
+        value = worth(row)
+        if who != tool and value is not None and row.status == "ok":
+            theirs[case].add(value)
+    has, lacks = _Sum(), _Sum()
+    for case in cases:
+        if case in theirs:
+            (has if (tool, case) in rows else lacks).add(theirs[case].mean)
+    if not (has.n and lacks.n and has.mean > lacks.mean):
+        return None
+    chance = math.exp(-2 * (has.mean - lacks.mean) ** 2 / (1 / has.n + 1 / lacks.n))
+    return (has.mean, lacks.mean) if chance <= rate else None
 
 
 def without_tokens(rows: Sequence[RecordedScore]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from clearbar.workspace.owning import Owning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
     from decimal import Decimal
     from pathlib import Path
 
@@ -225,7 +226,22 @@ class Trialing(Owning):
             lambda: charge_calls(self.store, self.ledger, self.book, now),
         )
 
+    @cached_property
+    def _known_stale(self) -> dict[tuple[str, datetime], tuple[str, ...]]:
+        """By workflow and time of a certificate, what `_stale` has found; cases take a while."""
+        return {}
+
     def _stale(self, certificate: Certificate) -> tuple[str, ...]:
+        key = certificate.identity.workflow, certificate.decided_at
+        if key not in self._known_stale:
+            self._known_stale[key] = self._changes_since(certificate)
+        return self._known_stale[key]
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._known_stale.clear()
+
+    def _changes_since(self, certificate: Certificate) -> tuple[str, ...]:
         from clearbar.trial.prepare import identity_today
         from clearbar.trial.replay import recorded_today
         from clearbar.trial.staleness import stale

@@ -162,6 +162,8 @@ def _holds_samples(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as packed:
             names = packed.namelist()
+    except NotImplementedError:
+        return True  # reading it says that it cannot be unpacked
     except (OSError, zipfile.BadZipFile, ValueError):
         return False
     return any(name.startswith("samples/") or name == "_journal/start.json" for name in names)
