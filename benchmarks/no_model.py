@@ -30,10 +30,10 @@ import numpy as np
 
 from clearbar.tools.classifier import TrainedOn, load_classifier
 from clearbar.tools.rules import load_rules
-from clearbar.trial.bet import absolute_test
-from clearbar.trial.distil import distil
-from clearbar.trial.examples import examples_of, trained_arrays
-from clearbar.trial.grade_json import field_agreement, json_in, leaves
+from clearbar.trial.distilling.distil import distil
+from clearbar.trial.distilling.examples import examples_of, trained_arrays
+from clearbar.trial.grading.grade_json import field_agreement, json_in, leaves
+from clearbar.trial.proof.bet import absolute_test
 from clearbar.trial.trial import Case, Error
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clearbar.own.workflow import Bar
-from clearbar.trial.race import Candidate, Graded, Parts, Race, RacePlan
+from clearbar.trial.race.race import Candidate, Graded, Parts, Race, RacePlan
 from clearbar.trial.trial import Error
 from trial_arenas import rows_of
 

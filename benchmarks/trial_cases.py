@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clearbar.trial.calibrated import log_threshold, walk
-from clearbar.trial.feasible import rate_growth
-from clearbar.trial.rates import Rates, rates_of
+from clearbar.trial.proof.calibrated import log_threshold, walk
+from clearbar.trial.proof.feasible import rate_growth
+from clearbar.trial.proof.rate_bets import RateBets, rates_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +77,7 @@ def main() -> None:
         cases = min(math.ceil(most), MOST_CASES)
         above, _ = rates_of(bar, 0.0)
         clears_at = above.least_wins(log_threshold(above, ALPHA, cases), cases)
-        even_at = Rates(bar, 1 - bar).least_wins(NEEDED, cases)
+        even_at = RateBets(bar, 1 - bar).least_wins(NEEDED, cases)
         for share in SHARES:
             rate = bar + share * (1 - bar)
             bound = NEEDED / rate_growth(bar, rate)

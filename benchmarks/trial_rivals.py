@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import binom
 
-from clearbar.trial.recorded_scores import Columns
+from clearbar.trial.recorded.recorded_scores import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -35,9 +35,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import trial_rivals
-from clearbar.trial.race import Candidate, Graded, Race, RacePlan
-from clearbar.trial.recorded_scores import read_recorded_scores
-from clearbar.trial.suspicion import suspicions, without_tokens
+from clearbar.trial.race.race import Candidate, Graded, Race, RacePlan
+from clearbar.trial.recorded.recorded_scores import read_recorded_scores
+from clearbar.trial.recorded.suspicion import suspicions, without_tokens
 from clearbar.trial.trial import Error
 from trial_arenas import Arena, arenas
 from trial_rivals import Choice

@@ -28,8 +28,8 @@ from clearbar.spend.columns import STORED
 from clearbar.spend.sources import SOURCES
 from clearbar.tools import rule_file
 from clearbar.trial import cases, forecast
-from clearbar.trial.certificate_json import FIELD_DOCS as CERTIFICATE_DOCS
-from clearbar.trial.evaluators import EVALUATORS
+from clearbar.trial.certifying.certificate_json import FIELD_DOCS as CERTIFICATE_DOCS
+from clearbar.trial.recorded.evaluators import EVALUATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

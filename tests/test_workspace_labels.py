@@ -11,8 +11,8 @@ import pytest
 from tests.tools.upstream import Upstream
 
 from clearbar.core.errors import ClearbarError
-from clearbar.trial.certificate import LABELS_WANTED
-from clearbar.trial.judge import JUDGE_IS_THE_TRUTH
+from clearbar.trial.certifying.certificate import LABELS_WANTED
+from clearbar.trial.proof.judge import JUDGE_IS_THE_TRUTH
 from clearbar.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from clearbar.cli.distil_view import DISTIL_DOCS
 from clearbar.cli.label import KEYS, Dialogue, read_key
 from clearbar.cli.main import cli
-from clearbar.trial.certificate_json import FIELD_DOCS
+from clearbar.trial.certifying.certificate_json import FIELD_DOCS
 from clearbar.trial.forecast import FORECAST_DOCS
 
 if TYPE_CHECKING:

@@ -45,12 +45,17 @@ from clearbar.cli.trial_progress import (
 )
 from clearbar.cli.trial_view import print_certificate
 from clearbar.core.errors import ClearbarError, Problem
-from clearbar.trial.distil_report import DistilReport
-from clearbar.trial.forecast import FORECAST_DOCS, ToolForecast, TrialForecast, forecast_json
-from clearbar.trial.learning_curve import Forecast, point
-from clearbar.trial.recorded_score import RecordedScore
-from clearbar.trial.recorded_scores import RecordedScores
-from clearbar.trial.standing import Standing
+from clearbar.trial.distilling.distil_report import DistilReport
+from clearbar.trial.distilling.learning_curve import Forecast, point
+from clearbar.trial.forecast import (
+    FORECAST_DOCS,
+    ToolForecast,
+    TrialForecast,
+    forecast_json,
+)
+from clearbar.trial.recorded.recorded_score import RecordedScore
+from clearbar.trial.recorded.recorded_scores import RecordedScores
+from clearbar.trial.running.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -38,7 +38,7 @@ class Figures:
 
     kills: int = 0
     kills_mid_write: int = 0
-    """The process had begun to write and had not ended."""
+    """The process had published a part of what it was to add, or was publishing it."""
     finished: int = 0
     """Processes that ended before they were to be killed."""
     charges_acknowledged: int = 0
@@ -82,6 +82,7 @@ class Lives:
     def _one_death(self, workspace: Path) -> bool:
         """Start one process, or two at once; kill each at a random moment; False if none died."""
         order = self._rng.sample(self._paths, len(self._paths))
+        before = _record_files(workspace)
         running = [
             started(add, workspace, order[skip:], BATCH_RECORDS)
             for skip in range(self._rng.choice([1, 1, 2]))
@@ -89,18 +90,19 @@ class Lives:
         for process in running:
             process.join(self._rng.uniform(0, 0.8 * self._seconds))
             process.kill()
-        died = [self._buried(process, workspace) for process in running]
+        died = [self._buried(process) for process in running]
+        staging = workspace / ".clearbar" / "ledger" / "staging"
+        left = any(any(staging.glob(f"{process.pid}-*")) for process in running)
+        self.figures.kills_mid_write += left or (all(died) and _record_files(workspace) > before)
         return any(died)
 
-    def _buried(self, process: ForkServerProcess, workspace: Path) -> bool:
+    def _buried(self, process: ForkServerProcess) -> bool:
         process.join()
         if process.exitcode == 0:
             self.figures.finished += 1
             return False
         assert process.exitcode == -9, f"it failed by itself with {process.exitcode}"
         self.figures.kills += 1
-        staging = workspace / ".clearbar" / "ledger" / "staging"
-        self.figures.kills_mid_write += any(staging.glob(f"{process.pid}-*.jsonl"))
         return True
 
     def _add_all(self, workspace: Path) -> None:
@@ -117,6 +119,10 @@ class Lives:
         self.figures.charges_acknowledged += len(acknowledged)
         self.figures.lost |= acknowledged - set(found)
         self.figures.doubled |= {charge for charge in found if found.count(charge) > 1}
+
+
+def _record_files(workspace: Path) -> set[Path]:
+    return set((workspace / ".clearbar" / "ledger" / "records").glob("*.parquet"))
 
 
 @pytest.fixture(scope="module")

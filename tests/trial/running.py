@@ -17,25 +17,25 @@ from clearbar.tools.call import Caller
 from clearbar.tools.digest import tool_digest
 from clearbar.tools.rates import Rates
 from clearbar.tools.tool import TokenPrice, Tool
-from clearbar.trial.buying import Time
-from clearbar.trial.ceiling import Pricing
-from clearbar.trial.evidence import Evidence
-from clearbar.trial.grade_settings import GradeSettings
-from clearbar.trial.grader import make_grader
+from clearbar.trial.grading.grade_settings import GradeSettings
+from clearbar.trial.grading.grader import make_grader
+from clearbar.trial.grading.labelling import certified
 from clearbar.trial.identity import answering_digest, identity_of
-from clearbar.trial.judging import RecordedJudge
-from clearbar.trial.labelling import certified
 from clearbar.trial.plan import TrialPlan
-from clearbar.trial.race import Race
-from clearbar.trial.race_plan import Candidate, RacePlan
-from clearbar.trial.run import Means, Trial, run
+from clearbar.trial.race.race import Race
+from clearbar.trial.race.race_plan import Candidate, RacePlan
+from clearbar.trial.running.buying import Time
+from clearbar.trial.running.ceiling import Pricing
+from clearbar.trial.running.evidence import Evidence
+from clearbar.trial.running.judging import RecordedJudge
+from clearbar.trial.running.run import Means, Trial, run
 from clearbar.trial.trial import Case, Error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from clearbar.trial.standing import Standing
+    from clearbar.trial.running.standing import Standing
     from clearbar.trial.trial import Certificate
 
 OWN_RATES = TokenPrice(Decimal(1), Decimal(2))

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearbar.trial.bet import Mixture, absolute_test
-from clearbar.trial.rates import Rates
+from clearbar.trial.proof.bet import Mixture, absolute_test
+from clearbar.trial.proof.rate_bets import RateBets
 from clearbar.trial.trial import Error
 
 if TYPE_CHECKING:
-    from clearbar.trial.sequential import SequentialTest
+    from clearbar.trial.proof.sequential import SequentialTest
 
 ERROR = Error(certify=0.05, drop=0.1)
 BARS = st.floats(0.02, 0.98)
@@ -59,7 +59,7 @@ def test_a_step_is_the_state_of_the_test() -> None:
 def test_even_stakes_have_the_wealth_of_the_reference(
     bar: float, passes: int, failures: int, log_wealth: float
 ) -> None:
-    mixture = Mixture(Rates(bar, 1 - bar))
+    mixture = Mixture(RateBets(bar, 1 - bar))
     for score in [1.0] * passes + [0.0] * failures:
         mixture.add(score)
     assert mixture.log_wealth == pytest.approx(log_wealth, abs=2e-3)

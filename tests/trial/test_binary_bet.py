@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearbar.trial.bet import absolute_test
-from clearbar.trial.binary_bet import PassTest
-from clearbar.trial.calibrated import boundaries
-from clearbar.trial.rates import Rates, rates_of
+from clearbar.trial.proof.bet import absolute_test
+from clearbar.trial.proof.binary_bet import PassTest
+from clearbar.trial.proof.calibrated import boundaries
+from clearbar.trial.proof.rate_bets import RateBets, rates_of
 from clearbar.trial.trial import Error
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ UNCALIBRATED = {
 @pytest.mark.parametrize("state", UNCALIBRATED)
 def test_the_wealth_is_that_of_the_reference(state: tuple[float, int, int]) -> None:
     bar, passes, failures = state
-    wealth = Rates(bar, 1 - bar).log_wealth(passes, failures)
+    wealth = RateBets(bar, 1 - bar).log_wealth(passes, failures)
     assert float(wealth) == pytest.approx(UNCALIBRATED[state], abs=1e-6)
 
 
@@ -46,7 +46,7 @@ def test_the_wealth_is_that_of_the_reference(state: tuple[float, int, int]) -> N
 def test_the_closed_form_is_the_mean_of_a_fine_grid(
     null: float, share: float, lean: float, wins: int, losses: int
 ) -> None:
-    rates = Rates(null, share * (1 - null), lean)
+    rates = RateBets(null, share * (1 - null), lean)
     grid = null + rates.width * (np.arange(200_000) + 0.5) / 200_000
     logs = wins * np.log(grid / null) + losses * (np.log1p(-grid) - math.log1p(-null))
     top = logs.max()
@@ -56,7 +56,7 @@ def test_the_closed_form_is_the_mean_of_a_fine_grid(
 
 
 def test_many_states_at_once_have_the_wealth_that_each_has_alone() -> None:
-    rates = Rates(0.9, 0.1)
+    rates = RateBets(0.9, 0.1)
     wins = np.arange(500)
     together = rates.log_wealth(wins, np.full(500, 900))
     assert together[[0, 250, 499]] == pytest.approx(
@@ -69,7 +69,7 @@ def test_many_states_at_once_have_the_wealth_that_each_has_alone() -> None:
 def test_the_boundary_is_where_the_wealth_first_suffices(
     null: float, needed: float, cases: int
 ) -> None:
-    for rates in (Rates(null, 1 - null), Rates(null, (1 - null) / 2)):
+    for rates in (RateBets(null, 1 - null), RateBets(null, (1 - null) / 2)):
         least = rates.least_wins(needed, cases)
         for n, wins in enumerate(least.tolist()):
             assert wins == n + 1 or float(rates.log_wealth(wins, n - wins)) >= needed

@@ -6,9 +6,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from clearbar.trial.calibrated import Boundaries, boundaries, log_threshold, walk
-from clearbar.trial.futility import passes_probability
-from clearbar.trial.rates import Rates, rates_of
+from clearbar.trial.proof.calibrated import Boundaries, boundaries, log_threshold, walk
+from clearbar.trial.proof.futility import passes_probability
+from clearbar.trial.proof.rate_bets import RateBets, rates_of
 
 REFERENCE = {
     (0.05, 0.8): (13.1, 14.7, 16.1, 17.1),
@@ -62,7 +62,7 @@ def test_a_walk_is_the_sum_over_all_sequences(rate: float) -> None:
 def test_the_thresholds_are_those_of_the_reference(
     error_rate: float, bar: float, column: int
 ) -> None:
-    found = math.exp(log_threshold(Rates(bar, 1 - bar), error_rate, CASES[column]))
+    found = math.exp(log_threshold(RateBets(bar, 1 - bar), error_rate, CASES[column]))
     assert found == pytest.approx(REFERENCE[error_rate, bar][column], rel=0.01, abs=0.06)
 
 
@@ -78,13 +78,13 @@ def test_at_the_bar_the_probability_of_certifying_is_at_most_the_error_rate(
 
 @pytest.mark.parametrize("bar", [0.8, 0.9])
 def test_the_error_rate_is_used_up(bar: float) -> None:
-    rates = Rates(bar, 1 - bar)
+    rates = RateBets(bar, 1 - bar)
     clears_at = rates.least_wins(log_threshold(rates, 0.05, 1000), 1000)
     assert walk(bar, clears_at).clears > 0.048
 
 
 def test_a_tool_below_the_bar_is_certified_more_rarely() -> None:
-    rates = Rates(0.9, 0.1)
+    rates = RateBets(0.9, 0.1)
     clears_at = rates.least_wins(log_threshold(rates, 0.05, 500), 500)
     chances = [walk(rate, clears_at).clears for rate in (0.7, 0.8, 0.85, 0.88, 0.9)]
     assert chances == sorted(chances)
@@ -99,17 +99,17 @@ def test_a_tool_at_bar_and_slack_fails_at_most_at_the_drop_rate(slack: float) ->
 
 
 def test_beyond_twenty_thousand_cases_the_threshold_is_one_over_the_error_rate() -> None:
-    assert log_threshold(Rates(0.9, 0.1), 0.01, 20_001) == pytest.approx(math.log(100))
+    assert log_threshold(RateBets(0.9, 0.1), 0.01, 20_001) == pytest.approx(math.log(100))
 
 
 def test_a_threshold_is_never_above_that_of_any_scores() -> None:
     for cases in (1, 2, 10, 50):
-        assert 0 <= log_threshold(Rates(0.9, 0.1), 0.05, cases) <= math.log(20)
+        assert 0 <= log_threshold(RateBets(0.9, 0.1), 0.05, cases) <= math.log(20)
 
 
 @pytest.mark.parametrize("rate", EXPECTED_CASES)
 def test_the_expected_cases_are_those_of_the_reference(rate: float) -> None:
-    above, below = Rates(0.9, 0.1), Rates(0.1, 0.4)
+    above, below = RateBets(0.9, 0.1), RateBets(0.1, 0.4)
     fails_at = np.arange(3001) - below.least_wins(math.log(10), 3000)
     needed = math.log(20), log_threshold(above, 0.05, 3000)
     found = [walk(rate, above.least_wins(log, 3000), fails_at).cases for log in needed]
@@ -117,7 +117,7 @@ def test_the_expected_cases_are_those_of_the_reference(rate: float) -> None:
 
 
 def test_the_reference_chances_of_certifying_hold() -> None:
-    above, below = Rates(0.9, 0.1), Rates(0.1, 0.4)
+    above, below = RateBets(0.9, 0.1), RateBets(0.1, 0.4)
     fails_at = np.arange(3001) - below.least_wins(math.log(10), 3000)
     clears_at = above.least_wins(math.log(20), 3000)
     found = [walk(rate, clears_at, fails_at).clears for rate in (0.9, 0.91, 0.92, 0.93, 0.95)]
@@ -152,5 +152,5 @@ def test_it_is_futile_where_even_only_passes_come_too_late() -> None:
 
 
 def test_a_share_of_the_error_rate_and_many_cases_are_quick_enough_to_wait_for() -> None:
-    rates = Rates(0.99, 0.01)
+    rates = RateBets(0.99, 0.01)
     assert log_threshold(rates, 0.05 / 14, 20_000) < math.log(14 / 0.05)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearbar.own.workflow import Bar
-from clearbar.trial.cascade import accepts, confidence, price, thresholds
-from clearbar.trial.race import Candidate, Graded, Parts, Race, RacePlan
+from clearbar.trial.race.cascade import accepts, confidence, price, thresholds
+from clearbar.trial.race.race import Candidate, Graded, Parts, Race, RacePlan
 from clearbar.trial.trial import Error
 
 if TYPE_CHECKING:

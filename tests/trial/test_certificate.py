@@ -15,7 +15,7 @@ from clearbar.core.errors import LedgerError
 from clearbar.core.store import Store
 from clearbar.own.workflow import Bar, Workflow
 from clearbar.trial.attempts import Spent
-from clearbar.trial.certificate import (
+from clearbar.trial.certifying.certificate import (
     LABELS_WANTED,
     STOPPED,
     certificate_id,
@@ -25,11 +25,11 @@ from clearbar.trial.certificate import (
     load,
     save,
 )
+from clearbar.trial.certifying.staleness import stale
 from clearbar.trial.identity import identity_of
 from clearbar.trial.plan import TrialPlan
-from clearbar.trial.race import Race
-from clearbar.trial.race_plan import Candidate, Graded, RacePlan
-from clearbar.trial.staleness import stale
+from clearbar.trial.race.race import Race
+from clearbar.trial.race.race_plan import Candidate, Graded, RacePlan
 from clearbar.trial.trial import Certificate, Error, Identity
 
 if TYPE_CHECKING:

@@ -28,10 +28,10 @@ from tests.trial.certificates import (
 )
 
 from clearbar.own.workflow import Bar
-from clearbar.trial import certificate_words as words
-from clearbar.trial.certificate import LABELS_WANTED, STOPPED
-from clearbar.trial.certificate_answer import answer_text
-from clearbar.trial.certificate_json import FIELD_DOCS, certificate_json
+from clearbar.trial.certifying import certificate_words as words
+from clearbar.trial.certifying.certificate import LABELS_WANTED, STOPPED
+from clearbar.trial.certifying.certificate_answer import answer_text
+from clearbar.trial.certifying.certificate_json import FIELD_DOCS, certificate_json
 from clearbar.trial.trial import Error, Finding, Identity, Step
 
 if TYPE_CHECKING:

@@ -9,7 +9,13 @@ import pytest
 from scipy import sparse  # type: ignore[import-untyped]
 from scipy.special import logsumexp  # type: ignore[import-untyped]
 
-from clearbar.trial.chain_field import ChainField, Packed, _Problem, _walk, learn_chain_field
+from clearbar.trial.distilling.chain_field import (
+    ChainField,
+    Packed,
+    _Problem,
+    _walk,
+    learn_chain_field,
+)
 
 ALLOWED = np.array([[True, True, True], [True, True, True], [True, False, True]])
 MAY_START = np.array([True, False, True])

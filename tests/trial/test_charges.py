@@ -22,8 +22,8 @@ from clearbar.spend.trace import trace_json, trace_of
 from clearbar.spend.verify import verify_ledger
 from clearbar.tools.tool import TokenUsage
 from clearbar.trial.attempts import Attempt, AttemptEnd
-from clearbar.trial.charges import charge_calls, uri_of
-from clearbar.trial.evidence import Evidence
+from clearbar.trial.running.charges import charge_calls, uri_of
+from clearbar.trial.running.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +140,7 @@ def test_a_process_that_charges_what_another_has_just_charged_doubles_nothing(
 ) -> None:
     record(store, (attempt(), answered()), (attempt("a2"), answered("a2")))
     charge_calls(store, ledger, book, NOON)
-    monkeypatch.setattr("clearbar.trial.charges._charged", lambda _: set())
+    monkeypatch.setattr("clearbar.trial.running.charges._charged", lambda _: set())
     later = NOON.replace(hour=13)
     assert charge_calls(store, ledger, book, later) == 2
     assert total(ledger).calls == 2

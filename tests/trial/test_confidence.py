@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from clearbar.trial.bet import DISTINCT, absolute_test
-from clearbar.trial.confidence import AnytimeInterval
-from clearbar.trial.rates import Rates
+from clearbar.trial.proof.bet import DISTINCT, absolute_test
+from clearbar.trial.proof.confidence import AnytimeInterval
+from clearbar.trial.proof.rate_bets import RateBets
 from clearbar.trial.trial import Error
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ NEEDED = math.log(20)
 
 def wealth(scores: NDArray[np.float64], bar: float) -> float:
     passes = float(scores.sum())
-    return float(Rates(bar, 1 - bar).log_wealth(passes, len(scores) - passes))
+    return float(RateBets(bar, 1 - bar).log_wealth(passes, len(scores) - passes))
 
 
 def test_both_ends_are_where_the_wealth_first_suffices() -> None:

@@ -11,7 +11,7 @@ import pytest
 from clearbar.core.errors import DeclarationError
 from clearbar.core.toml_table import Faults, Place, Table, reference
 from clearbar.trial.declare import TRIAL_KEYS, check_names, read_trial
-from clearbar.trial.grade_settings import GradeSettings
+from clearbar.trial.grading.grade_settings import GradeSettings
 from clearbar.trial.plan import CERTIFY_BY_STAKES, FRESH_DAYS_BY_STAKES, TrialPlan
 from clearbar.trial.trial import Error
 

@@ -12,10 +12,10 @@ import pytest
 
 from clearbar.core.errors import ClearbarError
 from clearbar.tools.classifier import load_classifier
-from clearbar.trial.distil import DistilReport, distil
-from clearbar.trial.examples import examples_of, folds_of
-from clearbar.trial.field_learner import spans_in
-from clearbar.trial.label_learner import LabelLearner
+from clearbar.trial.distilling.distil import DistilReport, distil
+from clearbar.trial.distilling.examples import examples_of, folds_of
+from clearbar.trial.distilling.field_learner import spans_in
+from clearbar.trial.distilling.label_learner import LabelLearner
 from clearbar.trial.trial import Case
 
 if TYPE_CHECKING:
@@ -165,14 +165,14 @@ def test_answers_that_are_all_different_are_no_labels() -> None:
 
 
 def test_more_labels_than_a_file_can_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearbar.trial.label_learner.MAX_LABELS", 2)
+    monkeypatch.setattr("clearbar.trial.distilling.label_learner.MAX_LABELS", 2)
     assert distil(topic_cases(60), None).advice == (
         "3 different answers: a classifier takes up to 2 short ones"
     )
 
 
 def test_of_very_many_cases_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearbar.trial.distil.MAX_EXAMPLES", {"label": 70})
+    monkeypatch.setattr("clearbar.trial.distilling.distil.MAX_EXAMPLES", {"label": 70})
     report = distil(topic_cases(80), None, available=90)
     assert (report.examples, report.available) == (70, 70)
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 
-from clearbar.trial.bet import Mixture, absolute_test
-from clearbar.trial.calibrated import boundaries, log_threshold, walk
-from clearbar.trial.feasible import OVER_THE_BOUND, paired_growth, rate_growth
-from clearbar.trial.paired import bets_within, paired_test
-from clearbar.trial.rates import LEAN, Rates, rates_of
+from clearbar.trial.proof.bet import Mixture, absolute_test
+from clearbar.trial.proof.calibrated import boundaries, log_threshold, walk
+from clearbar.trial.proof.feasible import OVER_THE_BOUND, paired_growth, rate_growth
+from clearbar.trial.proof.paired import bets_within, paired_test
+from clearbar.trial.proof.rate_bets import LEAN, RateBets, rates_of
 from clearbar.trial.trial import Error
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def at_most(rate: float, runs: int) -> float:
     return rate + 3 * math.sqrt(rate * (1 - rate) / runs)
 
 
-def ever_clears(scores: Floats, rates: Rates) -> Bools:
+def ever_clears(scores: Floats, rates: RateBets) -> Bools:
     """Runs x cases of any scores: whether the mixture of stakes ever has 1 / alpha."""
     mixture = Mixture(rates)
     logs = np.repeat(mixture.log_capitals[:, None], len(scores), axis=1)
@@ -84,7 +84,7 @@ def drifting(chance: np.random.Generator, shape: tuple[int, int]) -> Floats:
 def test_no_scores_at_the_bar_clear_more_often_than_alpha(draw: Draw) -> None:
     runs = 600
     scores = draw(np.random.default_rng(11), (runs, 700))
-    assert ever_clears(scores, Rates(BAR, 1 - BAR, LEAN)).mean() <= at_most(ALPHA, runs)
+    assert ever_clears(scores, RateBets(BAR, 1 - BAR, LEAN)).mean() <= at_most(ALPHA, runs)
 
 
 @pytest.mark.parametrize("draw", [beta_at_bar, three_points_at_bar])
@@ -92,7 +92,7 @@ def test_no_scores_at_the_bar_and_slack_fail_more_often_than_the_drop_rate(draw:
     """The bet against, its bar set so that the tool stands exactly where it is to be kept."""
     runs = 600
     scores = draw(np.random.default_rng(12), (runs, 700))
-    below = Rates(1 - BAR, 0.4)
+    below = RateBets(1 - BAR, 0.4)
     assert ever_clears(1 - scores, below).mean() <= at_most(ALPHA, runs)
 
 
@@ -225,7 +225,7 @@ def test_leaning_to_rates_near_the_bar_takes_less_of_the_hardest_tools() -> None
     for rate in (0.92, 0.98):
         expected = []
         for lean in (LEAN, 0.0):
-            rates = Rates(0.9, 0.1, lean)
+            rates = RateBets(0.9, 0.1, lean)
             clears_at = rates.least_wins(log_threshold(rates, ALPHA, cases), cases)
             expected.append(walk(rate, clears_at).cases)
         ratios[rate] = expected[0] / expected[1]
@@ -239,7 +239,7 @@ def test_scores_between_take_fewer_cases_than_the_reference() -> None:
     total = 0.84 * 0.16 / 0.15**2 - 1
     chance = np.random.default_rng(19)
     scores = chance.beta(0.84 * total, 0.16 * total, (runs, cases))
-    mixture = Mixture(Rates(0.8, 0.2, LEAN))
+    mixture = Mixture(RateBets(0.8, 0.2, LEAN))
     logs = np.repeat(mixture.log_capitals[:, None], runs, axis=1)
     firsts = np.full(runs, cases)
     for n, case in enumerate(scores.T, start=1):

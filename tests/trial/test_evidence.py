@@ -15,9 +15,15 @@ from tests.trial.test_charges import NOON, USAGE, answered, attempt, record
 from clearbar.core.errors import ClearbarError, LedgerError
 from clearbar.core.store import Store
 from clearbar.trial.attempts import AttemptEnd, HeldGrade, Label, Spent
-from clearbar.trial.evidence import DIED, Evidence, claim, now
-from clearbar.trial.evidence_rows import time_text, usage_of
-from clearbar.trial.identity import canonical_json, digest_of, graded_digest, question_digest
+from clearbar.trial.identity import (
+    canonical_json,
+    digest_of,
+    graded_digest,
+    question_digest,
+)
+from clearbar.trial.running.evidence import DIED, Evidence, claim, now
+from clearbar.trial.running.evidence_rows import usage_of
+from clearbar.trial.stored_time import time_text
 from clearbar.trial.trial import Case
 
 if TYPE_CHECKING:

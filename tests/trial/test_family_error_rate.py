@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from clearbar.own.workflow import Bar
-from clearbar.trial.race import Candidate, Graded, Race, RacePlan
+from clearbar.trial.race.race import Candidate, Graded, Race, RacePlan
 from clearbar.trial.trial import Error
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from clearbar.own.workflow import Bar
-from clearbar.trial.bet import absolute_test
-from clearbar.trial.feasible import feasibility, paired_growth, rate_growth, straight_passes
-from clearbar.trial.paired import paired_test
-from clearbar.trial.rates import Rates
+from clearbar.trial.proof.bet import absolute_test
+from clearbar.trial.proof.feasible import feasibility, paired_growth, rate_growth, straight_passes
+from clearbar.trial.proof.paired import paired_test
+from clearbar.trial.proof.rate_bets import RateBets
 from clearbar.trial.trial import Error
 
 ERROR = Error(certify=0.05, drop=0.1)
@@ -22,7 +22,7 @@ ERROR = Error(certify=0.05, drop=0.1)
 def test_so_many_straight_passes_make_a_wealth_of_twenty_of_even_bets(
     bar: float, passes: int
 ) -> None:
-    assert straight_passes(Rates(bar, 1 - bar), 0.05) == passes
+    assert straight_passes(RateBets(bar, 1 - bar), 0.05) == passes
 
 
 @pytest.mark.parametrize("bar", [0.0, 0.5, 0.9, 0.95])

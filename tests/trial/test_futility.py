@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearbar.trial.bet import Mixture
-from clearbar.trial.futility import Prospect, fewest, log_sum_exp, passes_probability
-from clearbar.trial.rates import Rates
+from clearbar.trial.proof.bet import Mixture
+from clearbar.trial.proof.futility import Prospect, fewest, log_sum_exp, passes_probability
+from clearbar.trial.proof.rate_bets import RateBets
 
 NEEDED = math.log(20)
 
 
 def prospect(scores: list[float], bar: float = 0.8) -> Prospect:
-    mixture = Mixture(Rates(bar, 1 - bar))
+    mixture = Mixture(RateBets(bar, 1 - bar))
     for score in scores:
         mixture.add(score)
     return mixture.prospect(np.array(scores), NEEDED)
@@ -43,7 +43,7 @@ def test_a_prediction_is_the_mean_over_rates_drawn_from_what_was_seen() -> None:
 def test_on_passes_and_failures_both_predictions_are_alike() -> None:
     scores = [1.0] * 45 + [0.0] * 5
     cases, bar = 250, 0.8
-    rates = Rates(bar, 1 - bar)
+    rates = RateBets(bar, 1 - bar)
     most_failures = 300 - int(rates.least_wins(NEEDED, 300)[-1])
     exact = passes_probability(45, 5, cases, most_failures)
     assert prospect(scores).probability(cases) == pytest.approx(exact, abs=0.06)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearbar.spend.quarantine import QuarantineError
-from clearbar.trial.grade import (
+from clearbar.trial.grading.grade import (
     MAX_SEARCHED,
     compiled,
     exact,
@@ -24,7 +24,7 @@ from clearbar.trial.grade import (
     overlap,
     reference_number,
 )
-from clearbar.trial.grade_json import (
+from clearbar.trial.grading.grade_json import (
     MAX_CHARACTERS,
     NO_JSON,
     field_agreement,

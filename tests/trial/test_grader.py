@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from clearbar.core.errors import ClearbarError, DeclarationError
 from clearbar.spend.quarantine import QuarantineError
 from clearbar.tools.tool import Answer, Failure, TokenUsage, Tool
-from clearbar.trial.grade_declare import GRADE_KEYS, GRADE_TABLE, grade_settings, taken_by
-from clearbar.trial.grade_settings import GRADE_KINDS, GradeSettings
-from clearbar.trial.grader import LabelWantedError, UngradedError, gradable, make_grader
-from clearbar.trial.judge_prompt import INSTRUCTIONS, judge_request, verdict_in
-from clearbar.trial.labelling import certified
+from clearbar.trial.grading.grade_declare import GRADE_KEYS, GRADE_TABLE, grade_settings, taken_by
+from clearbar.trial.grading.grade_settings import GRADE_KINDS, GradeSettings
+from clearbar.trial.grading.grader import LabelWantedError, UngradedError, gradable, make_grader
+from clearbar.trial.grading.judge_prompt import INSTRUCTIONS, judge_request, verdict_in
+from clearbar.trial.grading.labelling import certified
 from clearbar.trial.trial import Case
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clearbar.tools.tool import Request
-    from clearbar.trial.grader import Grade, Grader
+    from clearbar.trial.grading.grader import Grade, Grader
 
 PURE = (
     {"kind": "exact"},

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearbar.trial.isotonic import calibrate, calibration_error
+from clearbar.trial.distilling.isotonic import calibrate, calibration_error
 
 ANSWERS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40)
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearbar.own.workflow import Bar
-from clearbar.trial.bet import Mixture
-from clearbar.trial.judge import Advice, Correction, Judged, JudgedTest, advice
-from clearbar.trial.rates import rates_of
-from clearbar.trial.sequential import log_needed
+from clearbar.trial.proof.bet import Mixture
+from clearbar.trial.proof.judge import Advice, Correction, Judged, JudgedTest, advice
+from clearbar.trial.proof.rate_bets import rates_of
+from clearbar.trial.proof.sequential import log_needed
 from clearbar.trial.trial import Error, Step
 
 ERROR = Error(certify=0.05, drop=0.10, slack=0.01, futility=0.0)

@@ -17,15 +17,15 @@ from tests.trial.running import World, endpoint, found, made_cases, settled
 from clearbar.own.workflow import Bar
 from clearbar.tools.call import Caller
 from clearbar.trial.attempts import HeldGrade, Label
-from clearbar.trial.certificate import LABELS_WANTED, is_complete
-from clearbar.trial.evidence import now
-from clearbar.trial.grade_settings import GradeSettings
+from clearbar.trial.certifying.certificate import LABELS_WANTED, is_complete
+from clearbar.trial.grading.grade_settings import GradeSettings
+from clearbar.trial.grading.labelling import Labelling, LabelRule
 from clearbar.trial.identity import answer_digest, question_digest
-from clearbar.trial.judge import JUDGE_IS_THE_TRUTH, Correction
-from clearbar.trial.labelling import Labelling, LabelRule
-from clearbar.trial.labels_wanted import labels_wanted
-from clearbar.trial.race import Race
-from clearbar.trial.race_plan import Ask, Candidate, Graded, RacePlan
+from clearbar.trial.proof.judge import JUDGE_IS_THE_TRUTH, Correction
+from clearbar.trial.race.race import Race
+from clearbar.trial.race.race_plan import Ask, Candidate, Graded, RacePlan
+from clearbar.trial.running.evidence import now
+from clearbar.trial.running.labels_wanted import labels_wanted
 from clearbar.trial.trial import Case, Error
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from tests.tools.upstream_bodies import Asked
 
-    from clearbar.trial.labels_wanted import Unlabelled
-    from clearbar.trial.run import Trial
+    from clearbar.trial.running.labels_wanted import Unlabelled
+    from clearbar.trial.running.run import Trial
     from clearbar.trial.trial import Certificate
 
 SHARE = Decimal("0.4")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearbar.trial.judge import Correction
-from clearbar.trial.labelling import LabelRule
+from clearbar.trial.grading.labelling import LabelRule
+from clearbar.trial.proof.judge import Correction
 
 RULE = LabelRule(seed=0, share=0.4)
 CASES = [str(number) for number in range(400)]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearbar.trial.learning_curve import Point, fit_curve, forecast, point
+from clearbar.trial.distilling.learning_curve import Point, fit_curve, forecast, point
 
 SIZES = (100, 200, 400, 800)
 

@@ -8,8 +8,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearbar.trial.budget import Budget
-from clearbar.trial.pace import (
+from clearbar.trial.running.budget import Budget
+from clearbar.trial.running.pace import (
     BROKEN_AFTER,
     LONGEST_ASKED_WAIT_S,
     LONGEST_WAIT_S,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearbar.trial.paired import ScaledBets, agreement_test, bets_within, paired_test
+from clearbar.trial.proof.paired import ScaledBets, agreement_test, bets_within, paired_test
 from clearbar.trial.trial import Error
 
 ERROR = Error(certify=0.05, drop=0.1)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clearbar.core.errors import ClearbarError
 from clearbar.own.workflow import Bar
-from clearbar.trial.race import Ask, Candidate, Graded, Parts, Race, RacePlan
+from clearbar.trial.race.race import Ask, Candidate, Graded, Parts, Race, RacePlan
 from clearbar.trial.trial import Error
 
 if TYPE_CHECKING:

@@ -18,15 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearbar.core.errors import ClearbarError, Problem
-from clearbar.trial import recorded_scores
-from clearbar.trial.recorded_score import RecordedScore
-from clearbar.trial.recorded_scores import Columns, gather, read_recorded_scores, worth
-from clearbar.trial.suspicion import RATE, suspicions, without_tokens
+from clearbar.trial.recorded import recorded_scores
+from clearbar.trial.recorded.recorded_score import RecordedScore
+from clearbar.trial.recorded.recorded_scores import Columns, gather, read_recorded_scores, worth
+from clearbar.trial.recorded.suspicion import RATE, suspicions, without_tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clearbar.trial.recorded_scores import RecordedScores
+    from clearbar.trial.recorded.recorded_scores import RecordedScores
 
 HEADER = "case,tool,score,cost_usd,cluster,label"
 

@@ -19,15 +19,15 @@ from clearbar.core.errors import ClearbarError, LedgerError
 from clearbar.own.workflow import Bar
 from clearbar.tools.rates import Rates
 from clearbar.tools.tool import NoPrice, Request, TokenPrice, Tool
-from clearbar.trial.buying import SELF_HOSTED, biller_of
-from clearbar.trial.ceiling import Pricing, has_output_limit
-from clearbar.trial.certificate import STOPPED, is_complete
-from clearbar.trial.evidence import claim, now
+from clearbar.trial.certifying.certificate import STOPPED, is_complete
 from clearbar.trial.identity import trial_key
-from clearbar.trial.pace import BROKEN_AFTER, TRIES
 from clearbar.trial.plan import may_be_given
-from clearbar.trial.race import Race
-from clearbar.trial.race_plan import Candidate, Parts
+from clearbar.trial.race.race import Race
+from clearbar.trial.race.race_plan import Candidate, Parts
+from clearbar.trial.running.buying import SELF_HOSTED, biller_of
+from clearbar.trial.running.ceiling import Pricing, has_output_limit
+from clearbar.trial.running.evidence import claim, now
+from clearbar.trial.running.pace import BROKEN_AFTER, TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -420,7 +420,7 @@ def test_a_run_may_be_cancelled_while_it_waits(world: World) -> None:
         return Fault("hang")
 
     with Upstream(says("yes"), faults=hang) as upstream, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clearbar.trial.run.STOP_GRACE_S", 0.05)
+        patch.setattr("clearbar.trial.running.run.STOP_GRACE_S", 0.05)
         tool = endpoint("small", upstream.url)
         certificate = asyncio.run(cancelled())
     assert STOPPED in certificate.warnings

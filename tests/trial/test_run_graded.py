@@ -17,10 +17,10 @@ from clearbar.core.errors import ClearbarError
 from clearbar.own.workflow import Bar
 from clearbar.tools.tool import Request, TokenPrice
 from clearbar.trial.attempts import Label
-from clearbar.trial.certificate import LABELS_WANTED, is_complete
-from clearbar.trial.evidence import now
-from clearbar.trial.grade_settings import GradeSettings
-from clearbar.trial.judging import RecordedJudge
+from clearbar.trial.certifying.certificate import LABELS_WANTED, is_complete
+from clearbar.trial.grading.grade_settings import GradeSettings
+from clearbar.trial.running.evidence import now
+from clearbar.trial.running.judging import RecordedJudge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.tools.upstream_bodies import Asked
 
-    from clearbar.trial.run import Trial
+    from clearbar.trial.running.run import Trial
 
 PASSED = '{"verdict": "pass"}'
 

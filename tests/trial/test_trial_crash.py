@@ -27,10 +27,10 @@ from clearbar.own.workflow import Bar
 from clearbar.spend.ledger import Ledger
 from clearbar.spend.reading import LedgerReading
 from clearbar.spend.verify import verify_ledger
-from clearbar.trial.certificate import last, save
-from clearbar.trial.charges import charge_calls
-from clearbar.trial.evidence import now
+from clearbar.trial.certifying.certificate import last, save
 from clearbar.trial.identity import question_digest
+from clearbar.trial.running.charges import charge_calls
+from clearbar.trial.running.evidence import now
 from clearbar.trial.trial import Case
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from tests.trial.certificates import (
     won,
 )
 
-from clearbar.trial.certificate_answer import answer_text
+from clearbar.trial.certifying.certificate_answer import answer_text
 from clearbar.trial.trial import Step
 from clearbar.web.certificate import MeanScale, mean_scale, render
 from clearbar.web.evidence_plot import evidence_plot, thinned

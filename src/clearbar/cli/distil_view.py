@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from clearbar.trial.distil_report import DistilReport
-    from clearbar.trial.learning_curve import Forecast, Point
+    from clearbar.trial.distilling.distil_report import DistilReport
+    from clearbar.trial.distilling.learning_curve import Forecast, Point
 
 _BAR_WIDTH: Final = 24
 

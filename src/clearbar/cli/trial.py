@@ -89,7 +89,7 @@ def run(
     from clearbar.cli import trial_forecast
     from clearbar.cli.terminal import console
     from clearbar.cli.trial_progress import trial_progress
-    from clearbar.trial.certificate import STOPPED
+    from clearbar.trial.certifying.certificate import STOPPED
     from clearbar.trial.forecast import forecast_json
 
     forecast = workspace.trial_forecast(workflow, tools=tools, budget_usd=budget_usd)
@@ -176,7 +176,7 @@ def import_(
       clearbar trial import opus.eval haiku.eval --workflow support-replies
     """
     from clearbar.cli import trial_forecast
-    from clearbar.trial.evaluation import Choice
+    from clearbar.trial.recorded.evaluation import Choice
 
     scores, certificate = workspace.import_evidence(files, workflow, Choice(tool, metric))
     if not as_json:
@@ -266,7 +266,7 @@ def _show(
     as_json: bool,
 ) -> None:
     """Print a certificate of the workspace, or its JSON; and write its page, if asked to."""
-    from clearbar.trial.certificate import certificate_id, is_complete
+    from clearbar.trial.certifying.certificate import certificate_id, is_complete
 
     key = certificate_id(certificate) if is_complete(certificate) else None
     show_certificate(certificate, html, identifier=key, stale=stale, as_json=as_json)

@@ -12,8 +12,8 @@ from clearbar.cli.spark import printable
 from clearbar.cli.trial_view import print_labelled, print_wrapped
 from clearbar.core.errors import ClearbarError
 from clearbar.core.money import usd
-from clearbar.trial.certificate_answer import answer, answer_text
-from clearbar.trial.certificate_words import (
+from clearbar.trial.certifying.certificate_answer import answer, answer_text
+from clearbar.trial.certifying.certificate_words import (
     bar_text,
     cases_text,
     per_thousand,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from clearbar.trial.forecast import ToolForecast, TrialForecast
-    from clearbar.trial.recorded_scores import RecordedScores
+    from clearbar.trial.recorded.recorded_scores import RecordedScores
     from clearbar.trial.trial import Certificate
 
     Known = Mapping[str, tuple[Certificate, tuple[str, ...]] | None]

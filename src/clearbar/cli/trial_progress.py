@@ -11,7 +11,7 @@ import click
 
 from clearbar.cli.spark import printable
 from clearbar.core.money import usd
-from clearbar.trial.certificate_words import cases_text, wealth_text
+from clearbar.trial.certifying.certificate_words import cases_text, wealth_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from clearbar.trial.standing import Standing
+    from clearbar.trial.running.standing import Standing
     from clearbar.trial.trial import Outcome
 
     Progress: TypeAlias = Callable[[Standing], None]

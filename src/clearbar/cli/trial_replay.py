@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from clearbar.own.workflow import Bar
     from clearbar.tools.tool import Tier
-    from clearbar.trial.recorded_scores import Columns, RecordedScores
+    from clearbar.trial.recorded.recorded_scores import Columns, RecordedScores
     from clearbar.trial.trial import Certificate
 
 _SHARE: Final = click.FloatRange(0, 1)
@@ -124,10 +124,10 @@ def replay(
     """
     from datetime import UTC, datetime
 
-    from clearbar.trial.evaluation import Choice
-    from clearbar.trial.evaluators import read_evaluations
     from clearbar.trial.plan import DROP_RATE, FUTILITY, SLACK
-    from clearbar.trial.replay import replay as replayed
+    from clearbar.trial.recorded.evaluation import Choice
+    from clearbar.trial.recorded.evaluators import read_evaluations
+    from clearbar.trial.recorded.replay import replay as replayed
     from clearbar.trial.trial import Error
 
     bar = _bar(at_least, within, of)
@@ -161,7 +161,7 @@ def show_certificate(
 
         html.write_text(render(certificate, identifier=identifier, stale=stale), encoding="utf-8")
     if as_json:
-        from clearbar.trial.certificate_json import certificate_json
+        from clearbar.trial.certifying.certificate_json import certificate_json
 
         print_json(certificate_json(certificate, identifier=identifier, stale=stale))
         return
@@ -184,7 +184,7 @@ def _bar(at_least: float | None, within: float | None, of: str | None) -> Bar:
 
 
 def _columns(given: dict[str, str | None]) -> Columns:
-    from clearbar.trial.recorded_scores import Columns
+    from clearbar.trial.recorded.recorded_scores import Columns
 
     told = {name.removesuffix("_column"): column for name, column in given.items() if column}
     return Columns(**told)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from clearbar.cli.spark import printable
 from clearbar.core.money import usd
-from clearbar.trial.certificate_answer import answer, answer_text
-from clearbar.trial.certificate_words import (
+from clearbar.trial.certifying.certificate_answer import answer, answer_text
+from clearbar.trial.certifying.certificate_words import (
     assumptions,
     interval_text,
     is_relative,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from clearbar.trial.certificate_answer import Answer
+    from clearbar.trial.certifying.certificate_answer import Answer
     from clearbar.trial.trial import Certificate, Finding
 
 _NAME_WIDTH: Final = 20

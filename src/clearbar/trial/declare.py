@@ -14,8 +14,8 @@ from clearbar.core.toml_kinds import (
     number,
 )
 from clearbar.core.toml_table import Key, Kind, Place, Table, expected
-from clearbar.trial.grade_declare import GRADE_TABLE
-from clearbar.trial.grade_settings import GradeSettings
+from clearbar.trial.grading.grade_declare import GRADE_TABLE
+from clearbar.trial.grading.grade_settings import GradeSettings
 from clearbar.trial.plan import (
     CONCURRENCY,
     DROP_RATE,

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.money import plain
-from clearbar.trial.certificate_words import bar_text
+from clearbar.trial.certifying.certificate_words import bar_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

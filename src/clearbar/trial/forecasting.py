@@ -5,16 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from clearbar.trial.feasible import feasibility
 from clearbar.trial.forecast import ToolForecast, TrialForecast
-from clearbar.trial.judge import Correction
+from clearbar.trial.proof.feasible import feasibility
+from clearbar.trial.proof.judge import Correction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from clearbar.tools.tool import Tool
     from clearbar.trial.prepare import Prepared
-    from clearbar.trial.race import Candidate
+    from clearbar.trial.race.race import Candidate
 
 _COMPUTED: Final = ("rules", "classifier")
 

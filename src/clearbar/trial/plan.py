@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from clearbar.trial.grade_settings import GradeSettings
+from clearbar.trial.grading.grade_settings import GradeSettings
 from clearbar.trial.trial import Error
 
 if TYPE_CHECKING:

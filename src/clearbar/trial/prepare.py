@@ -16,17 +16,17 @@ from clearbar.tools.contents import contents_digest
 from clearbar.tools.cost import expected_usd_per_case
 from clearbar.tools.digest import tool_digest
 from clearbar.tools.tool import TokenPrice
-from clearbar.trial.asking import COMPUTED
 from clearbar.trial.cases import days_of, read_cases, split
-from clearbar.trial.confidences import confidences_of
-from clearbar.trial.grader import gradable, make_grader
+from clearbar.trial.grading.grader import gradable, make_grader
+from clearbar.trial.grading.labelling import certified
 from clearbar.trial.identity import answering_digest, identity_of
-from clearbar.trial.judge import JUDGE_IS_THE_TRUTH
-from clearbar.trial.judging import RecordedJudge
-from clearbar.trial.labelling import certified
 from clearbar.trial.plan import may_be_given
-from clearbar.trial.race import Candidate, Parts, Race, RacePlan
-from clearbar.trial.run import Trial
+from clearbar.trial.proof.judge import JUDGE_IS_THE_TRUTH
+from clearbar.trial.race.confidences import confidences_of
+from clearbar.trial.race.race import Candidate, Parts, Race, RacePlan
+from clearbar.trial.running.asking import COMPUTED
+from clearbar.trial.running.judging import RecordedJudge
+from clearbar.trial.running.run import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from clearbar.tools.rates import Rates
     from clearbar.tools.tool import Tool
     from clearbar.trial.cases import CasesRead, Split
-    from clearbar.trial.grader import Grader
+    from clearbar.trial.grading.grader import Grader
     from clearbar.trial.plan import TrialPlan
     from clearbar.trial.trial import Case, Identity
 

@@ -17,8 +17,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from clearbar.core.money import usd
-from clearbar.trial import certificate_words as words
-from clearbar.trial.certificate_answer import answer, answer_text
+from clearbar.trial.certifying import certificate_words as words
+from clearbar.trial.certifying.certificate_answer import answer, answer_text
 from clearbar.web import plots
 from clearbar.web.card_plots import TIER_WORDS
 from clearbar.web.evidence_plot import evidence_plot

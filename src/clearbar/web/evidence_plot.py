@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
 
-from clearbar.trial.certificate_words import (
+from clearbar.trial.certifying.certificate_words import (
     cases_text,
     interval_text,
     mean_text,

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from clearbar.own.workflow import Bar
     from clearbar.spend.reading import LedgerReading
     from clearbar.tools.call import Caller
-    from clearbar.trial.distil_report import DistilReport
-    from clearbar.trial.evaluation import Choice
+    from clearbar.trial.distilling.distil_report import DistilReport
     from clearbar.trial.forecast import TrialForecast
     from clearbar.trial.in_force import InForce
-    from clearbar.trial.labels_wanted import Unlabelled
     from clearbar.trial.plan import TrialPlan
     from clearbar.trial.prepare import Choices, Declaration, InUse, Prepared
-    from clearbar.trial.recorded_scores import RecordedScores
-    from clearbar.trial.run import Means
-    from clearbar.trial.standing import Standing
+    from clearbar.trial.recorded.evaluation import Choice
+    from clearbar.trial.recorded.recorded_scores import RecordedScores
+    from clearbar.trial.running.labels_wanted import Unlabelled
+    from clearbar.trial.running.run import Means
+    from clearbar.trial.running.standing import Standing
     from clearbar.trial.trial import Certificate
 
 
@@ -82,9 +82,9 @@ class Trialing(Owning):
         Raises:
             ClearbarError: when it cannot be run as declared, or runs in another process.
         """
-        from clearbar.trial.certificate import is_complete, save
-        from clearbar.trial.interrupted import note
+        from clearbar.trial.certifying.certificate import is_complete, save
         from clearbar.trial.prepare import Choices
+        from clearbar.trial.running.interrupted import note
 
         prepared = self._prepared(workflow, Choices(tools, seed, budget_usd))
         note(self._claims, workflow)
@@ -99,7 +99,7 @@ class Trialing(Owning):
 
     def certificate(self, workflow: str) -> tuple[Certificate, tuple[str, ...]] | None:
         """Return the last certificate of a workflow, and what makes it stale; None without one."""
-        from clearbar.trial.certificate import last
+        from clearbar.trial.certifying.certificate import last
 
         self.workflow(workflow)
         found = last(self.store, workflow)
@@ -115,10 +115,10 @@ class Trialing(Owning):
         Raises:
             ClearbarError: when the file tells no scores, or the workflow has no bar.
         """
-        from clearbar.trial.certificate import save
-        from clearbar.trial.evaluators import read_evaluations
+        from clearbar.trial.certifying.certificate import save
         from clearbar.trial.plan import TrialPlan
-        from clearbar.trial.replay import replay
+        from clearbar.trial.recorded.evaluators import read_evaluations
+        from clearbar.trial.recorded.replay import replay
 
         owned = self.workflow(workflow)
         if owned.bar is None:
@@ -147,7 +147,7 @@ class Trialing(Owning):
     def label(self, workflow: str, case: str, answer: str, score: float, *, by: str) -> None:
         """Record what a person said of an answer; `case` and `answer` are as in `Unlabelled`."""
         from clearbar.trial.attempts import Label
-        from clearbar.trial.evidence import Evidence
+        from clearbar.trial.running.evidence import Evidence
 
         label = Label(workflow, case, answer, score, by, self._now)
         Evidence(self.store).label(label)
@@ -155,7 +155,7 @@ class Trialing(Owning):
     def distil(self, workflow: str, out: Path | None) -> DistilReport:
         """Train a classifier on the workflow's logged answers; None writes no file."""
         from clearbar.trial.cases import read_cases, split
-        from clearbar.trial.distil import distil
+        from clearbar.trial.distilling.distil import distil
 
         plan = self.trial_plan(workflow)
         cases = read_cases(self.folder / plan.cases).cases
@@ -186,7 +186,7 @@ class Trialing(Owning):
 
     def in_force(self, cards: Sequence[WorkflowCard]) -> dict[str, InForce]:
         """Return, by workflow, what the certificates say of those that have any."""
-        from clearbar.trial.certificate import load
+        from clearbar.trial.certifying.certificate import load
         from clearbar.trial.in_force import in_force
 
         kept: dict[str, list[Certificate]] = {}
@@ -214,9 +214,9 @@ class Trialing(Owning):
     def _charge_ended_trials(self) -> None:
         if not any(self._claims.glob("*.due")):
             return
-        from clearbar.trial.charges import charge_calls
-        from clearbar.trial.evidence import Evidence
-        from clearbar.trial.interrupted import charge_ended
+        from clearbar.trial.running.charges import charge_calls
+        from clearbar.trial.running.evidence import Evidence
+        from clearbar.trial.running.interrupted import charge_ended
 
         now = self._now
         charge_ended(
@@ -242,9 +242,9 @@ class Trialing(Owning):
         self._known_stale.clear()
 
     def _changes_since(self, certificate: Certificate) -> tuple[str, ...]:
+        from clearbar.trial.certifying.staleness import stale
         from clearbar.trial.prepare import identity_today
-        from clearbar.trial.replay import recorded_today
-        from clearbar.trial.staleness import stale
+        from clearbar.trial.recorded.replay import recorded_today
 
         workflow = self.workflow(certificate.identity.workflow)
         plans = {plan.workflow: plan for plan in self.declared.trials}
@@ -300,7 +300,7 @@ class Trialing(Owning):
         self, prepared: Prepared, progress: Callable[[Standing], None] | None
     ) -> Certificate:
         from clearbar.tools.call import Caller
-        from clearbar.trial.run import run
+        from clearbar.trial.running.run import run
 
         with _stopped_by_sigterm():
             async with Caller(self.folder, os.environ) as caller:
@@ -308,8 +308,8 @@ class Trialing(Owning):
 
     async def _labels(self, prepared: Prepared) -> list[Unlabelled]:
         from clearbar.tools.call import Caller
-        from clearbar.trial.evidence import Evidence
-        from clearbar.trial.labels_wanted import labels_wanted
+        from clearbar.trial.running.evidence import Evidence
+        from clearbar.trial.running.labels_wanted import labels_wanted
 
         async with Caller(self.folder, os.environ) as caller:
             return await labels_wanted(prepared.trial, caller, Evidence(self.store))
@@ -319,10 +319,10 @@ class Trialing(Owning):
         from time import monotonic
 
         from clearbar.tools.rates import Rates
-        from clearbar.trial.buying import Time
-        from clearbar.trial.ceiling import Pricing
-        from clearbar.trial.evidence import Evidence
-        from clearbar.trial.run import Means
+        from clearbar.trial.running.buying import Time
+        from clearbar.trial.running.ceiling import Pricing
+        from clearbar.trial.running.evidence import Evidence
+        from clearbar.trial.running.run import Means
 
         return Means(
             caller,

@@ -14,8 +14,8 @@ import msgspec
 
 from clearbar.core.errors import Problem
 from clearbar.spend.source_file import open_source_file
-from clearbar.trial.evaluation import Choice
-from clearbar.trial.evaluators import evaluator_of
+from clearbar.trial.recorded.evaluation import Choice
+from clearbar.trial.recorded.evaluators import evaluator_of
 
 HERE = Path(__file__).parent
 

@@ -14,15 +14,20 @@ from tests.trial.evaluators.samples import HERE, cases, expected_half, told
 
 from clearbar.core.errors import ClearbarError, Problem
 from clearbar.spend.source_file import UnreadableFile, open_source_file
-from clearbar.trial.evaluation import Choice, merge_repeats, unit_score
-from clearbar.trial.evaluators import EVALUATORS, evaluator_of, inspect_ai, read_evaluations
-from clearbar.trial.recorded_score import RecordedScore
+from clearbar.trial.recorded.evaluation import Choice, merge_repeats, unit_score
+from clearbar.trial.recorded.evaluators import (
+    EVALUATORS,
+    evaluator_of,
+    inspect_ai,
+    read_evaluations,
+)
+from clearbar.trial.recorded.recorded_score import RecordedScore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from clearbar.trial.recorded_scores import RecordedScores
+    from clearbar.trial.recorded.recorded_scores import RecordedScores
 
     Write = Callable[..., Path]
 

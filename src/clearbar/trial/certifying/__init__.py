@@ -1,0 +1,1 @@
+"""Certificates: what they are about, how they are kept and told, when they are stale."""

@@ -1,0 +1,1 @@
+"""Tools without a model, learned from logged answers."""

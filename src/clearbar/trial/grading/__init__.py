@@ -1,0 +1,1 @@
+"""What an answer is worth: graders, judges and the labels of people."""

@@ -1,0 +1,1 @@
+"""The tests of a bar: sequential, valid at every look. Pure mathematics."""

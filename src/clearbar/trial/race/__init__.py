@@ -1,0 +1,1 @@
+"""Whom to try next, who is out, when to stop: cheapest first, at one error rate over all."""

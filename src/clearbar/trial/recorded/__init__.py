@@ -1,0 +1,1 @@
+"""Trials from scores that others recorded."""

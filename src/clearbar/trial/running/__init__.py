@@ -1,0 +1,1 @@
+"""Running a trial: asking, pacing, paying, and evidence that survives a kill."""
