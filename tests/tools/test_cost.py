@@ -132,6 +132,8 @@ def test_a_command_costs_nothing_only_where_that_is_declared(rates: Rates) -> No
     [
         (Failure("refused", retry=True, status=429), Decimal(0)),
         (Failure("refused", retry=True, status=503), Decimal(0)),
+        (Failure("sent elsewhere", retry=False, status=307), Decimal(0)),
+        (Failure("nobody is there", retry=True, sent=False), Decimal(0)),
         (Failure("timed out", retry=True), None),
         (Failure("garbage", retry=True, status=200), None),
         (Failure("empty", retry=True, status=200, usage=USAGE), Decimal("0.00375")),

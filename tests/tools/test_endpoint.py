@@ -204,6 +204,7 @@ def test_nobody_listening_is_a_failure_worth_another_try() -> None:
         port = taken.getsockname()[1]
     failure = failure_of(tool_at(f"http://127.0.0.1:{port}/v1"))
     assert (failure.what, failure.retry) == ("the endpoint cannot be reached", True)
+    assert not failure.sent
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,12 @@ def test_a_module_that_fails_while_it_is_imported_is_named_by_the_type(tmp_path:
     assert "secret" not in str(raised.value)
 
 
+def test_a_module_that_ends_the_program_while_it_is_imported_does_not(tmp_path: Path) -> None:
+    (tmp_path / "leaving_tools.py").write_text("import sys; sys.exit(3)")
+    with pytest.raises(ClearbarError, match="imported: SystemExit"):
+        ask(python("leaving_tools:f"), "hello", folder=tmp_path)
+
+
 def test_each_workspace_has_its_own_module_of_a_name(tmp_path: Path) -> None:
     for place in ("one", "two"):
         (tmp_path / place / "parts").mkdir(parents=True)

@@ -118,6 +118,17 @@ def test_how_it_was_served_is_kept_by_its_one_name() -> None:
     assert (answer.service_tier, answer.speed, answer.geo) == ("batch", "fast", "us")
 
 
+@pytest.mark.parametrize("text", ["the whole prompt", "x" * 257, "\x1b[31m", "café", "", 7, None])
+@pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+def test_a_text_in_place_of_a_name_is_not_kept(protocol: Any, text: object) -> None:
+    names = {"id": text, "model": text, "service_tier": text, "stop_reason": text}
+    usage = {"input_tokens": 1, "output_tokens": 1, "service_tier": text, "speed": text}
+    more = {"usage": usage} if protocol == "anthropic" else {}
+    found = read_answer(protocol, said(protocol, **names, **more))
+    kept = (found.upstream_id, found.model, found.service_tier, found.speed, found.geo)
+    assert kept == ("", "", "", "", "")
+
+
 def test_a_refusal_is_what_the_model_said() -> None:
     message = {"content": None, "refusal": "I would rather not."}
     answer = read_answer("openai", said("openai", choices=[{"message": message}]))

@@ -113,6 +113,16 @@ def test_a_refusal_in_a_stream_is_what_the_model_said() -> None:
     assert folded("openai", payload + b"data: [DONE]\n\n").answer.text == "Rather not."
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_text_in_place_of_a_name_is_not_kept_of_a_stream(protocol: Any) -> None:
+    payload = b"".join(events_of(answer_in(protocol)))
+    payload = payload.replace(b'"id-1"', b'"the prompt"').replace(
+        b'"m-1"', b'"' + b"m" * 999 + b'"'
+    )
+    answer = whole(folded(protocol, payload))
+    assert (answer.upstream_id, answer.model, answer.text) == ("", "", TEXT)
+
+
 def test_lines_may_end_in_any_way_and_comments_are_passed_over() -> None:
     events = Events()
     pieces = [

@@ -13,6 +13,7 @@ import pytest
 from tests.trial.evaluators.samples import HERE, cases, expected_half, told
 
 from clearbar.core.errors import ClearbarError, Problem
+from clearbar.spend.quarantine import QuarantineError
 from clearbar.spend.source_file import UnreadableFile, open_source_file
 from clearbar.trial.recorded.evaluation import Choice, merge_repeats, unit_score
 from clearbar.trial.recorded.evaluators import (
@@ -167,6 +168,12 @@ def test_a_score_may_be_a_number_a_word_or_a_truth_value(value: object, score: f
     assert unit_score(value) == score
 
 
+@pytest.mark.parametrize("value", [10**400, Decimal("NaN"), Decimal("sNaN"), "nan", -1, "x", None])
+def test_what_is_no_score_is_told(value: object) -> None:
+    with pytest.raises(QuarantineError):
+        unit_score(value)
+
+
 def test_a_metric_has_to_be_chosen_where_there_are_several(write: Write) -> None:
     log = loaded(INSPECT)
     for sample in log["samples"]:
@@ -255,6 +262,14 @@ def test_a_packed_log_of_too_many_files_is_refused(
     monkeypatch.setattr(inspect_ai, "_MAX_MEMBERS", 3)
     with pytest.raises(UnreadableFile, match="more than 3 files"):
         read_evaluations([write(packed())])
+
+
+def test_a_zip_of_a_version_that_python_does_not_know_is_told(write: Write) -> None:
+    content = bytearray(packed())
+    at = content.find(b"PK\x01\x02")
+    content[at + 6 : at + 8] = (246).to_bytes(2, "little")
+    with pytest.raises(UnreadableFile, match="cannot be unpacked"):
+        read_evaluations([write(bytes(content))])
 
 
 def test_a_packing_that_python_does_not_know_is_told(write: Write) -> None:
