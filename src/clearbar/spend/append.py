@@ -1,22 +1,23 @@
-"""Records in, record files out: spooled, priced, checked against what is known, published."""
+"""Records in, record files out: gathered, priced, checked against what is known, published."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
 from clearbar.spend import pricing
+from clearbar.spend.arrays import array_of, shown
+from clearbar.spend.batch import Batch
 from clearbar.spend.charge import EVIDENCE_RANK, METERS, digest_of
-from clearbar.spend.columns import CONTEXT, SPOOLED, STORED
-from clearbar.spend.engine import connect, load_table, quoted
+from clearbar.spend.columns import SHARED, STORED
+from clearbar.spend.engine import connect, quoted
 from clearbar.spend.folder import new_name
 from clearbar.spend.record_files import parquet_sql, publish_origins, publish_records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
     from types import TracebackType
 
     from clearbar.spend.charge import Origin, Record
@@ -24,13 +25,10 @@ if TYPE_CHECKING:
     from clearbar.spend.prices import PriceBook
 
 BATCH_RECORDS: Final = 50_000
-_BATCH_BYTES: Final = 48_000_000
+_BATCH_CHARACTERS: Final = 48_000_000
 """A batch of more is published at once, so that whatever records say, it fits into memory."""
 _MEMORY: Final = "160MB"
-_MAX_SPOOLED_BYTES: Final = 1_000_000
-_BUFFER_BYTES: Final = 1 << 18
-_Context = tuple[str, str, str]
-"""Service tier, speed and geo."""
+_MAX_CHARACTERS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,8 @@ class Appender:
         """Of the records published so far, those that the ledger already held, to the byte."""
         self.published: list[str] = []
         """Names of the record files made so far."""
+        self.pending = 0
+        """Records taken and not yet published."""
         self._folder = folder
         self._book = book
         self._read_at_us = read_at_us
@@ -67,44 +67,47 @@ class Appender:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._spool.close()
-        self._path.unlink(missing_ok=True)
         self._connection.close()
-
-    @property
-    def pending(self) -> int:
-        """Records taken and not yet published."""
-        return self._pending
 
     def begin(self, file: FileRead) -> None:
         """Say from which file the next records come."""
         self._file = file
         self._origin: Origin | None = None
-        self._context: _Context | None = None
 
     def add(self, record: Record) -> bool:
         """Take a record of the file last begun; False if its names and ids are absurdly long."""
         if not record.digest:
             record = msgspec.structs.replace(record, digest=self._content_digest(record))
-        encoded = self._encoder.encode(record)
-        if len(encoded) >= _MAX_SPOOLED_BYTES:
+        shared = (
+            record.evidence,
+            record.grain,
+            record.status,
+            record.usage,
+            record.service_tier,
+            record.speed,
+            record.geo,
+            record.reported_basis,
+        )
+        if record.origin is not self._origin or shared != self._shared:
+            self._turn_to(record.origin, shared)
+        characters = self._shared_characters + len(record.identity) + len(record.session_id)
+        characters += len(record.trace_id) + len(record.task_id)
+        if characters >= _MAX_CHARACTERS:
             return False
-        context = (record.service_tier, record.speed, record.geo)
-        if record.origin is not self._origin or context != self._context:
-            self._turn_to(record.origin, context)
-        self._spool.write(encoded.replace(self._origin_json, self._given_json, 1) + b"\n")
-        self._pending += 1
-        self._pending_bytes += len(encoded)
-        if self._pending_bytes >= _BATCH_BYTES:
+        self._batch.add(record, self._given_number)
+        self.pending += 1
+        self._pending_characters += characters
+        if self._pending_characters >= _BATCH_CHARACTERS:
             self.seal()
         return True
 
-    def _turn_to(self, origin: Origin, context: _Context) -> None:
-        """Make ready what stands in the spool for this origin, which many records share."""
-        number = self._given.setdefault((self._file, origin, context), len(self._given))
-        self._origin, self._context = origin, context
-        self._origin_json = b'"origin":' + self._encoder.encode(origin)
-        self._given_json = b'"given_number":%d' % number
+    def _turn_to(self, origin: Origin, shared: tuple[str, ...]) -> None:
+        """Note what the next record shares with many others: its file, its origin and more."""
+        self._origin, self._shared = origin, shared
+        self._shared_characters = sum(map(len, (*msgspec.structs.astuple(origin), *shared)))
+        if self._shared_characters < _MAX_CHARACTERS:
+            key = (self._file, origin, shared)
+            self._given_number = self._given.setdefault(key, len(self._given))
 
     def _content_digest(self, record: Record) -> str:
         """Return what stands for a record that has no line of its own: what it says, not where."""
@@ -113,68 +116,63 @@ class Appender:
 
     def seal(self) -> None:
         """Publish what is pending. On return it is durable."""
-        if self._pending:
-            self._spool.flush()
+        if self.pending:
             self._stage()
             known = self._drop_known()
-            if known < self._pending:
+            if known < self.pending:
                 self._publish()
             self.known += known
-            self._connection.execute("DROP TABLE staged")
-        self._spool.close()
-        self._path.unlink()
+            self._connection.execute("DROP VIEW staged; DROP TABLE own")
         self._start()
 
     def _start(self) -> None:
-        self._path: Path = self._folder.scratch(".jsonl")
-        self._spool: IO[bytes] = self._path.open("wb", _BUFFER_BYTES)
-        self._pending = 0
-        self._pending_bytes = 0
-        self._given: dict[tuple[FileRead, Origin, _Context], int] = {}
-        self._origin = self._context = None
+        self._batch = Batch()
+        self.pending = 0
+        self._pending_characters = 0
+        self._given: dict[tuple[FileRead, Origin, tuple[str, ...]], int] = {}
+        self._origin = None
 
     def _stage(self) -> None:
+        """Make `staged`: each record with what it shares with others, which stands in `given`."""
         self._fill_given()
-        ranks = " ".join(f"WHEN '{name}' THEN {rank}" for name, rank in EVIDENCE_RANK.items())
-        columns = ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in SPOOLED.items())
+        with self._batch.shown(self._connection, "taken"):
+            self._connection.execute(
+                f"""
+                CREATE TEMP TABLE own AS
+                SELECT row_id, given_number, substr(sha256(identity), 1, 24) AS charge_id,
+                       make_timestamp(started_at_us) AS started_at,
+                       CAST(make_timestamp(started_at_us) AS DATE) AS day,
+                       make_timestamp(ended_at_us) AS ended_at,
+                       make_timestamp(seen_at_us) AS seen_at,
+                       final, calls, {", ".join(METERS)}, reasoning_tokens, reported_cost_usd,
+                       identity, trace_id, session_id, task_id, latency_ms, line,
+                       "offset" AS byte_offset, length AS byte_length, digest, lines
+                FROM taken"""
+            )
+        self._batch = Batch()
         self._connection.execute(
             f"""
-            CREATE TEMP TABLE staged AS
-            SELECT row_number() OVER () AS row_id,
-                   substr(sha256(identity), 1, 24) AS charge_id,
-                   given_number, origin_id, provider, model, price_model, {", ".join(CONTEXT)},
-                   source, parser_version, uri,
-                   make_timestamp(started_at_us) AS started_at,
-                   CAST(make_timestamp(started_at_us) AS DATE) AS day,
-                   make_timestamp(ended_at_us) AS ended_at,
-                   make_timestamp(seen_at_us) AS seen_at,
-                   make_timestamp({self._read_at_us}) AS read_at,
-                   CASE evidence {ranks} END AS evidence,
-                   coalesce(final, 0) AS final, coalesce(grain, 'call') AS grain,
-                   coalesce(calls, 1) AS calls, coalesce(status, 'ok') AS status,
-                   coalesce("usage", 'final') AS "usage",
-                   {", ".join(METERS)}, reasoning_tokens,
-                   reported_cost_usd, coalesce(reported_basis, 'estimated') AS reported_basis,
-                   identity, coalesce(trace_id, '') AS trace_id,
-                   coalesce(session_id, '') AS session_id, coalesce(task_id, '') AS task_id,
-                   latency_ms, line, "offset" AS byte_offset, length AS byte_length,
-                   coalesce(digest, '') AS digest, coalesce(lines, 1) AS lines
-            FROM read_json(?, format = 'newline_delimited', columns = {{{columns}}},
-                           maximum_object_size = {_MAX_SPOOLED_BYTES})
-            JOIN given USING (given_number)""",
-            [str(self._path)],
+            CREATE TEMP VIEW staged AS
+            SELECT *, make_timestamp({self._read_at_us}) AS read_at
+            FROM own JOIN given USING (given_number)"""
         )
 
     def _fill_given(self) -> None:
         models = self._book.resolve({(o.provider, o.model) for _, o, _ in self._given})
         rows = [
-            (number, f.uri, f.source, f.parser_version, *_priced_as(o, models), *context)
-            for (f, o, context), number in self._given.items()
+            (number, f.uri, f.source, f.parser_version, *_priced_as(o, models), *_ranked(shared))
+            for (f, o, shared), number in self._given.items()
         ]
-        columns = {"given_number": "INTEGER", "uri": "VARCHAR", "source": "VARCHAR"}
+        columns = {"given_number": "BIGINT", "uri": "VARCHAR", "source": "VARCHAR"}
         columns |= {"parser_version": "INTEGER", "origin_id": "BIGINT", "provider": "VARCHAR"}
-        columns |= {"model": "VARCHAR", "price_model": "VARCHAR", **CONTEXT}
-        load_table(self._connection, "given", columns, rows)
+        columns |= {"model": "VARCHAR", "price_model": "VARCHAR", **SHARED, "evidence": "TINYINT"}
+        values = zip(*rows, strict=True)
+        arrays = {
+            name: array_of(column, columns[name])
+            for name, column in zip(columns, values, strict=True)
+        }
+        with shown(self._connection, "given_rows", columns, arrays):
+            self._connection.execute("CREATE OR REPLACE TEMP TABLE given AS FROM given_rows")
 
     def _drop_known(self) -> int:
         """Drop the records that the ledger held before, to the byte; return how many."""
@@ -185,7 +183,7 @@ class Appender:
         same = ", ".join(_SAME)
         [dropped] = self._connection.execute(
             f"""
-            DELETE FROM staged WHERE row_id IN (
+            DELETE FROM own WHERE row_id IN (
                 SELECT row_id FROM staged
                 SEMI JOIN (SELECT {same} FROM {parquet_sql(self._held)}
                            WHERE day BETWEEN {low} AND {high}) USING ({same}))"""
@@ -206,6 +204,12 @@ class Appender:
 def _priced_as(origin: Origin, models: Mapping[tuple[str, str], str | None]) -> tuple[Any, ...]:
     price_model = models[origin.provider, origin.model]
     return origin.origin_id, origin.provider, origin.model, price_model
+
+
+def _ranked(shared: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return what records share as columns, the evidence as its rank."""
+    evidence, *others = shared
+    return EVIDENCE_RANK[evidence], *others
 
 
 _SAME: Final = ("charge_id", "source", "parser_version", "digest", "started_at")

@@ -74,7 +74,7 @@ TRIAL_SOURCE: Final = "trial"
 """The source of calls that Clearbar's own trials make."""
 
 
-class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who made a call, with what: the dimensions by which charges are attributed.
 
     An empty string means: not reported. `labels` is the canonical text of `label_text`.
@@ -106,7 +106,7 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
         return int.from_bytes(digest[:8], "big") >> 1
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One source's account of one charge. Quantities: None is not reported, 0 is reported zero."""
 
     identity: str

@@ -81,18 +81,15 @@ QUERIED: Final[tuple[str, ...]] = (
 )
 """What shared queries may use of a charge."""
 
-SPOOLED: Final[dict[str, str]] = {
-    "given_number": "INTEGER",
+TAKEN: Final[dict[str, str]] = {
     "identity": "VARCHAR",
-    "evidence": "VARCHAR",
     "started_at_us": "BIGINT",
     "ended_at_us": "BIGINT",
     "seen_at_us": "BIGINT",
     "final": "BIGINT",
-    **_CALL,
+    "calls": "BIGINT",
     **dict.fromkeys((*METERS, "reasoning_tokens"), "BIGINT"),
     "reported_cost_usd": COST_TYPE,
-    "reported_basis": "VARCHAR",
     **_THREADS,
     "line": "BIGINT",
     "offset": "BIGINT",
@@ -100,4 +97,14 @@ SPOOLED: Final[dict[str, str]] = {
     "digest": "VARCHAR",
     "lines": "BIGINT",
 }
-"""What the spool holds: `Record` as JSON, with one number for its origin and its file."""
+"""What each record says for itself: fields of `Record`, with their types in the engine."""
+
+SHARED: Final[dict[str, str]] = {
+    "evidence": "VARCHAR",
+    "grain": "VARCHAR",
+    "status": "VARCHAR",
+    "usage": "VARCHAR",
+    **CONTEXT,
+    "reported_basis": "VARCHAR",
+}
+"""Fields of `Record` that say one of a few things. So many records of a file share all of them."""

@@ -183,32 +183,35 @@ class _Reading:
 
     def _read(self, file: SourceFile, source: Source, uri: str, fingerprint: str) -> None:
         self._appender.begin(FileRead(uri, source.NAME, source.PARSER_VERSION))
-        records = 0
+        records = lines = refused = 0
         problems: list[Problem] = []
         for item in _items(file, source):
-            problem = item if isinstance(item, Problem) else self._add(item)
-            if problem is None:
+            if isinstance(item, Problem):
+                problem = item
+            elif self._append(item):
                 records += 1
+                lines += item.lines
                 continue
-            self.summary.quarantined += 1
-            self.summary.records += 1
+            else:
+                problem = Problem("names or ids of more than a million bytes", "", item.line)
+            refused += 1
             if len(problems) < _MAX_KEPT_PROBLEMS:
                 problems.append(problem)
         self.summary.files += 1
+        self.summary.records += lines + refused
+        self.summary.merged += lines - records
+        self.summary.quarantined += refused
         by_source = self.summary.records_by_source
         by_source[source.NAME] = by_source.get(source.NAME, 0) + records
         self._done.append(_FileDone(uri, fingerprint, source.NAME, records, problems))
         if self._appender.pending >= BATCH_RECORDS:
             self.checkpoint()
 
-    def _add(self, record: Record) -> Problem | None:
-        if not self._appender.add(record):
-            return Problem("names or ids of more than a million bytes", "", record.line)
-        self.summary.records += record.lines
-        self.summary.merged += record.lines - 1
+    def _append(self, record: Record) -> bool:
+        taken = self._appender.add(record)
         if self._appender.pending >= 2 * BATCH_RECORDS:
             self._appender.seal()
-        return None
+        return taken
 
     def _count_unchanged(self, uri: str) -> None:
         records = self._before[uri][1]

@@ -122,7 +122,7 @@ def _query(staged: str, keys: Sequence[str], batch: _Batch, unit: MoneyUnit, ver
         ), met AS (
             SELECT s.*, r.price_id, {call_fee} AS call_cost, {_cost(batch)} AS used_cost,
                 s.usage = 'partial' OR r.estimated OR (r.varies AND s.grain = 'bucket') AS inexact
-            FROM sized s LEFT JOIN ({staged}_kinds JOIN {staged}_rates USING (kind)) r
+            FROM sized s LEFT JOIN (FROM {staged}_kinds JOIN {staged}_rates USING (kind)) r
                 ON {same_kind}
                 AND s.started_at >= r.valid_from AND s.started_at < r.valid_until
                 AND s.us_of_day >= r.from_second * 1000000::BIGINT

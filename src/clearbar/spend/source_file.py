@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HEAD_BYTES: Final = 64 * 1024
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
-_BLOCK_BYTES: Final = 256 * 1024
+_BLOCK_BYTES: Final = 64 * 1024
 
 
 class UnreadableFile(ClearbarError):  # noqa: N818 - it names the file's state
@@ -82,7 +82,8 @@ class SourceFile:
         try:
             with self.open() as stream:
                 while data := stream.read(_BLOCK_BYTES):
-                    lines = BytesIO(rest + data).readlines()  # searches faster than split does
+                    lines = BytesIO(data).readlines()  # searches faster than split does
+                    lines[0] = rest + lines[0]
                     _check_lengths(number, lines)
                     rest = b"" if data.endswith(b"\n") else lines.pop()
                     if lines:

@@ -154,7 +154,6 @@ class _Session:
         if telling is None:
             telling = _Telling(line, message, usage, moment, final, raw, number, offset, moment)
             self._tellings[key] = telling
-            self._bytes += len(raw)
         else:
             telling.lines += 1
             telling.first = min(telling.first, moment)
@@ -163,6 +162,7 @@ class _Session:
                 telling.moment, telling.final = moment, final
                 telling.raw, telling.number, telling.offset = raw, number, offset
         self._latest = telling
+        self._bytes += len(raw)
 
     def records(self) -> Iterator[Record | Problem]:
         """Yield the record of each message, and of each further call inside it."""
