@@ -439,3 +439,14 @@ def test_nothing_is_tried_as_of_another_day(opened: Callable[..., Workspace]) ->
         pytest.raises(ClearbarError, match="nothing is recorded under another day"),
     ):
         workspace.run_trial("routing")
+
+
+def test_what_a_certificate_is_about_is_read_once_for_all_verdicts(
+    opened: Callable[..., Workspace],
+) -> None:
+    opened().run_trial("routing")
+    workspace = opened()
+    before = workspace.certificate("routing")
+    (workspace.folder / "cases.jsonl").unlink()
+    assert workspace.certificate("routing") == before
+    assert opened().certificate("routing") != before

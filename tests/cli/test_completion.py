@@ -50,3 +50,14 @@ def test_a_shell_that_click_does_not_know_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(completion, "get_completion_class", lambda _: None)
     with pytest.raises(click.ClickException):
         completion.command.main(["bash"], standalone_mode=False)
+
+
+def test_commands_and_what_the_default_command_takes_are_completed(
+    clearbar: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clearbar.folder)
+    assert completed("trial", incomplete="sh") == ["show"]
+    assert completed("trial", incomplete="l") == ["label", "letters"]
+    assert completed("trial", incomplete="--dry") == ["--dry-run"]
+    assert completed("trial", "letters", incomplete="--bud") == ["--budget"]
+    assert completed("spend", incomplete="tr") == ["trace"]

@@ -190,7 +190,23 @@ def test_without_a_declared_trial_the_way_to_one_is_said(clearbar: CommandLine) 
     assert "[[trial]]" in said.err
 
 
-@pytest.mark.parametrize("amount", ["much", "-1", "NaN", "inf"])
+def test_a_workflow_may_resemble_a_command(clearbar: CommandLine) -> None:
+    declared = clearbar.folder / "clearbar.toml"
+    assert 'Did you mean "label"' in clearbar("trial", "labels").err
+    declared.write_text(declared.read_text().replace('name = "letters"', 'name = "labels"'))
+    assert "labels declares no trial" in clearbar("trial", "labels").err
+
+
+@pytest.mark.parametrize("place", ["nowhere/page.html", "."])
+def test_a_page_that_cannot_be_written_is_refused_before_anything_is_spent(
+    clearbar: CommandLine, place: str
+) -> None:
+    said = clearbar("trial", "letters", "--yes", "--html", place)
+    assert said.code == 2
+    assert "--html" in said.err
+
+
+@pytest.mark.parametrize("amount", ["much", "-1", "NaN", "inf", "1e400"])
 def test_a_budget_that_is_no_money_is_refused(clearbar: CommandLine, amount: str) -> None:
     said = clearbar("trial", "letters", f"--budget={amount}")
     assert said.code == 2

@@ -26,12 +26,33 @@ class DefaultGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command's name in front where none is given."""
+        if ctx.resilient_parsing and not args:
+            return super().parse_args(ctx, args)  # what comes next is being completed
         first = args[0] if args else ""
-        if first not in self.commands and (meant := nearest(first, self.commands)):
+        meant = "" if first in self.commands else nearest(first, self.commands)
+        if meant and not self.is_argument(ctx, first):
             ctx.fail(f'there is no command "{first}".{meant}')
         if first not in self.commands and first not in ("-h", "--help"):
             args = [self.default, *args]
         return super().parse_args(ctx, args)
+
+    def is_argument(self, ctx: click.Context, word: str) -> bool:
+        """Return whether a word that resembles a command is meant for the default one."""
+        del ctx, word
+        return False
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the commands, and what the default command takes."""
+        command = self.commands[self.default]
+        inside = click.Context(command, ctx, self.default, resilient_parsing=True)
+        found = [
+            *super().shell_complete(ctx, incomplete),
+            *command.shell_complete(inside, incomplete),
+        ]
+        arguments = (each for each in command.params if isinstance(each, click.Argument))
+        if (first := next(arguments, None)) is not None and not incomplete.startswith("-"):
+            found += first.shell_complete(inside, incomplete)
+        return list({item.value: item for item in found}.values())
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the default command's own help, then the other commands."""
@@ -102,13 +123,18 @@ def complete_workflow(
     """Complete the name of a declared workflow."""
     from click.shell_completion import CompletionItem
 
+    del parameter
+    names = declared_workflows(context)
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def declared_workflows(context: click.Context) -> list[str]:
+    """Return the names of the declared workflows; none where there is no sound workspace."""
     from clearbar.core.errors import ClearbarError
     from clearbar.workspace import Workspace
 
-    del parameter
     try:
         with Workspace.find(context.find_root().params.get("workspace")) as workspace:
-            names = [workflow.name for workflow in workspace.declared.workflows]
+            return [workflow.name for workflow in workspace.declared.workflows]
     except ClearbarError:
         return []
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

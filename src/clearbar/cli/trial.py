@@ -11,6 +11,7 @@ import click
 from clearbar.cli.options import (
     DefaultGroup,
     complete_workflow,
+    declared_workflows,
     print_json,
     workspace_options,
 )
@@ -31,6 +32,10 @@ class TrialGroup(DefaultGroup):
     """`clearbar trial WORKFLOW` runs a trial; without a workflow, it lists them."""
 
     default = "run"
+
+    def is_argument(self, ctx: click.Context, word: str) -> bool:
+        """Return whether it is a workflow: one may be called "labels"."""
+        return word in declared_workflows(ctx)
 
 
 @click.group("trial", cls=TrialGroup)

@@ -12,8 +12,22 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _MOST_USD: Final = 10**9
+
+
+def _page(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Return where the page goes, if it can: nobody wants to hear otherwise once all is paid."""
+    del context, parameter
+    if path is not None and not path.absolute().parent.is_dir():
+        raise click.BadParameter(f'there is no folder "{path.parent}"')
+    return path
+
+
 HTML = click.option(
-    "--html", metavar="FILE", type=click.Path(path_type=Path), help="Write the page of it."
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=_page,
+    help="Write the page of it.",
 )
 
 
