@@ -242,6 +242,15 @@ def test_a_dry_run_names_what_it_takes_and_asks_nobody(
     assert len(upstream.asked) == asked
 
 
+def test_a_trial_never_costs_more_than_its_dry_run_said(
+    opened: Callable[..., Workspace],
+) -> None:
+    workspace = opened()
+    ceiling = workspace.trial_forecast("routing").ceiling_usd
+    assert ceiling is not None
+    assert workspace.run_trial("routing").spent_usd <= ceiling
+
+
 def test_only_chosen_tools_are_tried(opened: Callable[..., Workspace]) -> None:
     forecast = opened().trial_forecast("routing", tools=["rules"])
     assert [each.tool for each in forecast.tools] == ["rules"]

@@ -5,26 +5,33 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from clearbar.tools.tool import Request
 from clearbar.trial.forecast import ToolForecast, TrialForecast
 from clearbar.trial.proof.feasible import feasibility
 from clearbar.trial.proof.judge import Correction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from clearbar.tools.tool import Tool
     from clearbar.trial.prepare import Prepared
     from clearbar.trial.race.race import Candidate
 
+    Ceiling = Callable[[Tool, Request], Decimal | None]
+
 _COMPUTED: Final = ("rules", "classifier")
 
 
-def forecast(prepared: Prepared) -> TrialForecast:
-    """Return what the trial would take, tool by tool in the order of trying."""
+def forecast(prepared: Prepared, ceiling_of: Ceiling) -> TrialForecast:
+    """Return what the trial would take, tool by tool in the order of trying.
+
+    `ceiling_of` gives the most in USD that a call of a tool can cost; None where that is not known.
+    """
     plan, trial = prepared.plan, prepared.trial
-    tested = [_tested(prepared, each) for each in plan.tested]
+    ceilings = {name: _ceiling(prepared, tool, ceiling_of) for name, tool in trial.tools.items()}
+    tested = [_tested(prepared, each, ceilings) for each in plan.tested]
     out = [_not_tested(each) for each in plan.candidates if each.refused]
-    ceiling = _total(prepared)
+    ceiling = _total(prepared, ceilings)
     if ceiling is not None and trial.max_usd is not None:
         ceiling = min(ceiling, trial.max_usd)
     return TrialForecast(
@@ -40,7 +47,9 @@ def forecast(prepared: Prepared) -> TrialForecast:
     )
 
 
-def _tested(prepared: Prepared, candidate: Candidate) -> ToolForecast:
+def _tested(
+    prepared: Prepared, candidate: Candidate, ceilings: Mapping[str, Decimal | None]
+) -> ToolForecast:
     plan = prepared.plan
     bar, error, disagreement = plan.bar, plan.error, plan.prior_disagreement
     if plan.judge_share is not None:
@@ -63,7 +72,7 @@ def _tested(prepared: Prepared, candidate: Candidate) -> ToolForecast:
         candidate.expected_usd,
         found.least_cases,
         likely if found.least_cases is not None else None,
-        _asked_usd(prepared, candidate.name),
+        _of_all_parts(candidate, ceilings),
         candidate.note,
     )
 
@@ -73,22 +82,33 @@ def _not_tested(candidate: Candidate) -> ToolForecast:
     return ToolForecast(candidate.name, candidate.tier, None, None, None, Decimal(0), note)
 
 
-def _total(prepared: Prepared) -> Decimal | None:
-    """Return what asking every tool every case would cost, tools of cascades once."""
-    names = {each.name for each in prepared.plan.candidates if each.refused}
-    costs = [_asked_usd(prepared, name) for name in prepared.trial.tools if name not in names]
-    known = [each for each in costs if each is not None]
-    return sum(known, Decimal(0)) if len(known) == len(costs) else None
+def _total(prepared: Prepared, ceilings: Mapping[str, Decimal | None]) -> Decimal | None:
+    """Return the most that asking every tool every case can cost, tools of cascades once."""
+    refused = {each.name for each in prepared.plan.candidates if each.refused}
+    return _sum(usd for name, usd in ceilings.items() if name not in refused)
 
 
-def _asked_usd(prepared: Prepared, name: str) -> Decimal | None:
-    """Return what the cases cost that have no answer of a tool yet."""
-    tools: Mapping[str, Tool] = prepared.trial.tools
-    if name in tools and tools[name].kind in _COMPUTED:
+def _of_all_parts(candidate: Candidate, ceilings: Mapping[str, Decimal | None]) -> Decimal | None:
+    parts = candidate.parts
+    if parts is None:
+        return ceilings[candidate.name]
+    return _sum(ceilings[name] for name in (*parts.confidence_tools, parts.then))
+
+
+def _ceiling(prepared: Prepared, tool: Tool, ceiling_of: Ceiling) -> Decimal | None:
+    """Return the most that the cases can cost that have no answer of a tool yet."""
+    if tool.kind in _COMPUTED:
         return Decimal(0)
-    asked = sum(name not in case.answers for case in prepared.trial.cases)
-    candidate = next((each for each in prepared.plan.candidates if each.name == name), None)
-    price = None if candidate is None else candidate.expected_usd
-    if not asked:
-        return Decimal(0)
-    return None if price is None else price * asked
+    trial = prepared.trial
+    asked = (case for case in trial.cases if tool.name not in case.answers)
+    return _sum(ceiling_of(tool, Request(case.input, trial.prompt)) for case in asked)
+
+
+def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the sum; None where a part is not known."""
+    total = Decimal(0)
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total

@@ -63,10 +63,14 @@ class Trialing(Owning):
         budget_usd: Decimal | None = None,
     ) -> TrialForecast:
         """Return what a trial would take; nobody is asked."""
+        from clearbar.tools.rates import Rates
         from clearbar.trial.forecasting import forecast
         from clearbar.trial.prepare import Choices
+        from clearbar.trial.running.ceiling import Pricing
 
-        return forecast(self._prepared(workflow, Choices(tools, None, budget_usd)))
+        prepared = self._prepared(workflow, Choices(tools, None, budget_usd))
+        pricing, now = Pricing(Rates(self.book)), self._now
+        return forecast(prepared, lambda tool, request: pricing.ceiling(tool, request, now))
 
     def run_trial(
         self,

@@ -105,6 +105,10 @@ def grader_text(grader: str) -> str:
     return ", ".join([str(kind), *said])
 
 
+def _who_scores(grader: str) -> str:
+    return "people give, through this judge" if '"label_share"' in grader else "this grader gives"
+
+
 def outcome_text(finding: Finding) -> str:
     """Return the outcome as people read it: as it is, or `in use`, or `not asked`."""
     if finding.outcome != "undecided":
@@ -162,8 +166,8 @@ def assumptions(certificate: Certificate) -> tuple[str, ...]:
         "that a tool was trained or prompted with was tried."
     )
     graded = (
-        "What is certified is the mean score, not each answer, and it is the score that this "
-        f"grader gives: {grader_text(identity.grader)}."
+        "What is certified is the mean score, not each answer, and it is the score that "
+        f"{_who_scores(identity.grader)}: {grader_text(identity.grader)}."
     )
     rates = (
         f"At most {percent_text(error.certify)} of such trials certify a tool that is below the "

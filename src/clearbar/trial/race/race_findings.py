@@ -131,8 +131,12 @@ def _spent(race: Race, name: str, owners: dict[str, str]) -> Tally:
 
 
 def _more_usd(race: Race, lane: Lane, more: int | None) -> Decimal | None:
-    """Return what so many more cases would cost, with the answers of the tool in use."""
-    usd = price_of(race, lane)
+    """Return what so many more cases would cost, with the answers of the tool in use.
+
+    At what a case has cost so far; before one has, at what is expected.
+    """
+    measured = measured_usd(race, lane.candidate.name)
+    usd = price_of(race, lane) if measured is None else measured
     if more is None or usd is None:
         return None
     against = race.plan.against
