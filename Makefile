@@ -42,13 +42,14 @@ fast: .venv/dev  ## the fast tests only
 check: test lint types floors  ## all that CI runs
 	@$(BIN)/python docs/generate.py --check
 
+VERSIONS ?= 3.12 3.13
 versions: .venv/dev  ## the fast tests on the other Pythons that are installed here
-	@for version in 3.12 3.13; do \
+	@for version in $(VERSIONS); do \
 	  .boot/bin/uv venv --quiet --clear --no-python-downloads --python $$version .venvs/$$version 2>/dev/null \
 	    || { echo "Python $$version is not installed here: not tested on it"; continue; }; \
 	  .boot/bin/uv pip sync --quiet --python .venvs/$$version --require-hashes requirements-dev.lock \
 	    && .boot/bin/uv pip install --quiet --python .venvs/$$version --no-deps --no-build-isolation --editable . \
-	    && .venvs/$$version/bin/python -m pytest -m "not slow" -q -p no:cacheprovider || exit 1; \
+	    && .venvs/$$version/bin/python -m pytest -m "not slow" -q -n 2 -p no:cacheprovider || exit 1; \
 	done
 
 lint: .venv/dev  ## style and formatting

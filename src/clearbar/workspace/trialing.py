@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from clearbar.own.workflow import Bar
     from clearbar.spend.reading import LedgerReading
     from clearbar.tools.call import Caller
+    from clearbar.trial.declaration import Choices, Declaration, InUse
     from clearbar.trial.distilling.distil_report import DistilReport
     from clearbar.trial.forecast import TrialForecast
     from clearbar.trial.in_force import InForce
     from clearbar.trial.plan import TrialPlan
-    from clearbar.trial.prepare import Choices, Declaration, InUse, Prepared
+    from clearbar.trial.prepare import Prepared
     from clearbar.trial.recorded.evaluation import Choice
     from clearbar.trial.recorded.recorded_scores import RecordedScores
     from clearbar.trial.running.labels_wanted import Unlabelled
@@ -64,8 +65,8 @@ class Trialing(Owning):
     ) -> TrialForecast:
         """Return what a trial would take; nobody is asked."""
         from clearbar.tools.rates import Rates
+        from clearbar.trial.declaration import Choices
         from clearbar.trial.forecasting import forecast
-        from clearbar.trial.prepare import Choices
         from clearbar.trial.running.ceiling import Pricing
 
         prepared = self._prepared(workflow, Choices(tools, None, budget_usd))
@@ -87,7 +88,7 @@ class Trialing(Owning):
             ClearbarError: when it cannot be run as declared, or runs in another process.
         """
         from clearbar.trial.certifying.certificate import is_complete, save
-        from clearbar.trial.prepare import Choices
+        from clearbar.trial.declaration import Choices
         from clearbar.trial.running.interrupted import note
 
         prepared = self._prepared(workflow, Choices(tools, seed, budget_usd))
@@ -144,7 +145,7 @@ class Trialing(Owning):
 
     def labels_wanted(self, workflow: str) -> list[Unlabelled]:
         """Return the cases whose answers a person has to judge before the trial can go on."""
-        from clearbar.trial.prepare import Choices
+        from clearbar.trial.declaration import Choices
 
         return asyncio.run(self._labels(self._prepared(workflow, Choices())))
 
@@ -247,7 +248,7 @@ class Trialing(Owning):
 
     def _changes_since(self, certificate: Certificate) -> tuple[str, ...]:
         from clearbar.trial.certifying.staleness import stale
-        from clearbar.trial.prepare import identity_today
+        from clearbar.trial.declaration import identity_today
         from clearbar.trial.recorded.replay import recorded_today
 
         workflow = self.workflow(certificate.identity.workflow)
@@ -263,7 +264,7 @@ class Trialing(Owning):
         return stale(certificate, today, self._now, workflow.stakes)
 
     def _declaration(self, workflow: str) -> Declaration:
-        from clearbar.trial.prepare import Declaration
+        from clearbar.trial.declaration import Declaration
 
         return Declaration(
             self.workflow(workflow),
@@ -283,8 +284,8 @@ class Trialing(Owning):
 
     def _in_use(self, workflow: str) -> InUse | None:
         """Return what the ledger knows of the tool in use over the last period."""
+        from clearbar.trial.declaration import InUse
         from clearbar.trial.in_force import tool_use
-        from clearbar.trial.prepare import InUse
 
         cards = {card.workflow.name: card for card in super().scorecard().cards}
         known = tool_use(cards[workflow].models, self.declared.tools) if workflow in cards else None
