@@ -1,5 +1,6 @@
 # The front door. `make demo` and `make test` do all set-up on a machine with Python 3.11+ and make.
 PYTHON ?= python3
+VERSIONS ?= 3.12 3.13
 BIN := .venv/bin
 export UV_COMPILE_BYTECODE = 1
 export UV_LINK_MODE = copy
@@ -42,7 +43,7 @@ fast: .venv/dev  ## the fast tests only
 check: test lint types floors  ## all that CI runs
 	@$(BIN)/python docs/generate.py --check
 
-VERSIONS ?= 3.12 3.13
+
 versions: .venv/dev  ## the fast tests on the other Pythons that are installed here
 	@for version in $(VERSIONS); do \
 	  .boot/bin/uv venv --quiet --clear --no-python-downloads --python $$version .venvs/$$version 2>/dev/null \
