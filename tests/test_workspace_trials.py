@@ -340,6 +340,53 @@ def test_results_of_another_evaluator_become_a_certificate(
     assert workspace.certificate("routing") == (certificate, ())
 
 
+def test_a_trial_does_not_ask_what_was_imported(
+    opened: Callable[..., Workspace], tmp_path: Path, upstream: Upstream
+) -> None:
+    workspace = opened(tools='["model"]')
+    rows = "".join(f"c{n},model,1,0.002\n" for n in range(200))
+    (tmp_path / "scores.csv").write_text("case,tool,score,cost_usd\n" + rows)
+    workspace.import_evidence([tmp_path / "scores.csv"], "routing")
+    asked = len(upstream.asked)
+    assert workspace.trial_forecast("routing").ceiling_usd == 0
+    certificate = workspace.run_trial("routing")
+    assert (certificate.winner, certificate.calls, len(upstream.asked)) == ("model", 0, asked)
+    assert "200 scores were recorded elsewhere" in certificate.warnings
+
+
+def test_of_several_imports_the_newest_score_of_a_case_counts(
+    opened: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    workspace = opened(tools='["model"]')
+    for score in (1, 0):
+        rows = "".join(f"c{n},model,{score}\n" for n in range(200))
+        (tmp_path / "scores.csv").write_text("case,tool,score\n" + rows)
+        workspace.import_evidence([tmp_path / "scores.csv"], "routing")
+    assert workspace.run_trial("routing").finding_of["model"].outcome == "fails"
+
+
+def test_what_failed_elsewhere_is_asked_here(
+    opened: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    workspace = opened(tools='["model"]')
+    rows = "".join(f"c{n},model,{'' if n % 2 else 1}\n" for n in range(200))
+    (tmp_path / "scores.csv").write_text("case,tool,score\n" + rows)
+    workspace.import_evidence([tmp_path / "scores.csv"], "routing")
+    certificate = workspace.run_trial("routing")
+    assert certificate.winner == "model"
+    assert certificate.calls > 0
+
+
+def test_a_certificate_is_stale_once_more_was_imported(
+    opened: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    workspace = opened(tools='["model"]')
+    before = workspace.run_trial("routing").identity.cases_digest
+    (tmp_path / "scores.csv").write_text("case,tool,score\nc1,model,1\n")
+    workspace.import_evidence([tmp_path / "scores.csv"], "routing")
+    assert workspace.run_trial("routing").identity.cases_digest != before
+
+
 def test_an_imported_certificate_is_stale_when_the_bar_changes(
     opened: Callable[..., Workspace], tmp_path: Path
 ) -> None:

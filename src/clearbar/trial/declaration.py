@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clearbar.core.errors import ClearbarError, UnknownName, nearest
@@ -11,11 +11,12 @@ from clearbar.tools.digest import tool_digest
 from clearbar.trial.cases import days_of, read_cases
 from clearbar.trial.grading.grader import make_grader
 from clearbar.trial.grading.labelling import certified
-from clearbar.trial.identity import answering_digest, identity_of
+from clearbar.trial.identity import answering_digest, digest_of, identity_of
+from clearbar.trial.recorded.recorded_scores import rows_digest
 from clearbar.trial.running.judging import RecordedJudge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
     from decimal import Decimal
     from pathlib import Path
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from clearbar.trial.cases import CasesRead
     from clearbar.trial.grading.grader import Grader
     from clearbar.trial.plan import TrialPlan
+    from clearbar.trial.recorded.recorded_score import RecordedScore
     from clearbar.trial.trial import Identity
 
 
@@ -51,6 +53,14 @@ class Declaration:
     environment: Mapping[str, str]
     in_use: InUse | None = None
     """The tool in use, where the ledger knows it."""
+    recorded: Mapping[tuple[str, str], RecordedScore] = field(default_factory=dict)
+    """(tool, case) -> a score that was imported: the tool is not asked the case again."""
+
+    def recorded_of(self, tools: Container[str]) -> dict[tuple[str, str], RecordedScore]:
+        """Return what is recorded of some tools; nothing where people correct a judge."""
+        if self.plan.grade.label_share is not None:
+            return {}
+        return {key: row for key, row in self.recorded.items() if key[0] in tools}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,7 @@ def identity(
         prompt=prompt_of(declaration),
         grader=certified(grader.text, declaration.plan.grade.label_share),
         tool_digests={name: _digest(tool, declaration) for name, tool in tools.items()},
-        cases_digest=read.digest,
+        cases_digest=_cases_digest(declaration, tools, read),
         cases=len(read.cases),
         cases_from=_window(read, declaration.plan.cases),
         seed=seed_of(declaration, choices),
@@ -197,3 +207,9 @@ def _digest(tool: Tool, declaration: Declaration) -> str:
 def _window(read: CasesRead, file: str) -> str:
     days = days_of(read.cases)
     return file if days is None else f"{file}, {days[0]:%Y-%m-%d} to {days[1]:%Y-%m-%d}"
+
+
+def _cases_digest(declaration: Declaration, tools: Mapping[str, Tool], read: CasesRead) -> str:
+    """Return the digest of the cases, and of what was imported of them."""
+    rows = declaration.recorded_of(asked_tools(tools, declaration.tools)).values()
+    return digest_of("cases", read.digest, rows_digest(rows)) if rows else read.digest

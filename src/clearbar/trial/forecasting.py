@@ -100,7 +100,11 @@ def _ceiling(prepared: Prepared, tool: Tool, ceiling_of: Ceiling) -> Decimal | N
     if tool.kind in _COMPUTED:
         return Decimal(0)
     trial = prepared.trial
-    asked = (case for case in trial.cases if tool.name not in case.answers)
+    asked = (
+        case
+        for case in trial.cases
+        if tool.name not in case.answers and (tool.name, case.id) not in trial.recorded
+    )
     return _sum(ceiling_of(tool, Request(case.input, trial.prompt)) for case in asked)
 
 

@@ -73,6 +73,7 @@ def prepare(declaration: Declaration, choices: Choices, rates: Rates, now: datet
         judge_share=None if labelled is None else float(labelled),
     )
     asked, folder = declared.asked_tools(tools, declaration.tools), declaration.folder
+    recorded = declaration.recorded_of(asked)
     trial = Trial(
         identity=identity,
         race=Race(race),
@@ -84,11 +85,13 @@ def prepare(declaration: Declaration, choices: Choices, rates: Rates, now: datet
         max_usd=declaration.plan.max_usd if choices.max_usd is None else choices.max_usd,
         concurrency=declaration.plan.concurrency,
         capture=declaration.plan.capture,
+        recorded=recorded,
         graded_later=declaration.plan.grade.kind in _LATER,
         judge=judge if declaration.plan.grade.kind == "judge" else None,
         warnings=(
             *_warnings(declaration, read, len(ungradable)),
             *price_warnings(asked.values(), rates),
+            *([f"{len(recorded):,} scores were recorded elsewhere"] if recorded else ()),
         ),
     )
     return Prepared(trial, race, folds.train)

@@ -115,6 +115,8 @@ class Trialing(Owning):
     ) -> tuple[RecordedScores, Certificate]:
         """Decide a workflow's trial from results of another evaluator; keep the certificate.
 
+        The scores are kept too: a trial of the same tools and cases does not ask for them again.
+
         `choice` says what the files leave open: the tool, the metric.
 
         Raises:
@@ -123,6 +125,7 @@ class Trialing(Owning):
         from clearbar.trial.certifying.certificate import save
         from clearbar.trial.plan import TrialPlan
         from clearbar.trial.recorded.evaluators import read_evaluations
+        from clearbar.trial.recorded.kept_scores import keep
         from clearbar.trial.recorded.replay import replay
 
         owned = self.workflow(workflow)
@@ -140,6 +143,7 @@ class Trialing(Owning):
             tiers={tool.name: tool.tier for tool in self.declared.tools},
             workflow=workflow,
         )
+        keep(self.store, workflow, scores.rows, self._now)
         save(self.store, certificate)
         return scores, certificate
 
@@ -265,6 +269,7 @@ class Trialing(Owning):
 
     def _declaration(self, workflow: str) -> Declaration:
         from clearbar.trial.declaration import Declaration
+        from clearbar.trial.recorded.kept_scores import kept
 
         return Declaration(
             self.workflow(workflow),
@@ -272,6 +277,7 @@ class Trialing(Owning):
             {tool.name: tool for tool in self.declared.tools},
             self.folder,
             os.environ,
+            recorded=kept(self.store, workflow),
         )
 
     def _prepared(self, workflow: str, choices: Choices) -> Prepared:

@@ -122,3 +122,19 @@ CREATE TRIGGER certificate_is_never_edited BEFORE UPDATE ON certificate
 BEGIN SELECT raise(ABORT, 'certificates are append-only'); END;
 CREATE TRIGGER certificate_is_never_deleted BEFORE DELETE ON certificate
 BEGIN SELECT raise(ABORT, 'certificates are append-only'); END;
+
+-- A score that another evaluator gave to a tool's answer to a case; the newest counts.
+CREATE TABLE recorded_score (
+  entry INTEGER PRIMARY KEY,
+  workflow TEXT NOT NULL,
+  tool TEXT NOT NULL,
+  case_id TEXT NOT NULL,          -- the case's own name
+  score REAL NOT NULL CHECK (score BETWEEN 0 AND 1),
+  cost_usd TEXT,                  -- decimal; null where it was not recorded
+  at TEXT NOT NULL                -- when it was imported: UTC, ISO 8601
+) STRICT;
+CREATE INDEX recorded_score_by_workflow ON recorded_score (workflow);
+CREATE TRIGGER recorded_score_is_never_edited BEFORE UPDATE ON recorded_score
+BEGIN SELECT raise(ABORT, 'recorded scores are append-only'); END;
+CREATE TRIGGER recorded_score_is_never_deleted BEFORE DELETE ON recorded_score
+BEGIN SELECT raise(ABORT, 'recorded scores are append-only'); END;

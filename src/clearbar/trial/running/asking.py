@@ -10,7 +10,7 @@ the judge said of it: to do so only where a person has to look would give the fl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from clearbar.trial.grading.grader import Asker, Grader
     from clearbar.trial.grading.labelling import Labelling
     from clearbar.trial.race.race_plan import Ask
+    from clearbar.trial.recorded.recorded_score import RecordedScore
     from clearbar.trial.running.buying import Buyer, Time
     from clearbar.trial.running.evidence import Evidence
     from clearbar.trial.trial import Case
@@ -70,6 +71,8 @@ class Facts:
     held: Held
     labelling: Labelling
     capture: bool
+    recorded: Mapping[tuple[str, str], RecordedScore] = field(default_factory=dict)
+    """(tool, case) -> a score that somebody else gave to its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,9 @@ class Asking:
 
     async def answer(self, ask: Ask) -> Got | NoAnswer:
         """Return the graded answer; without its score where that is asked for later."""
+        row = self.facts.recorded.get((ask.tool, self.facts.cases[ask.index].id))
+        if row is not None:
+            return Got(Graded(row.score, row.cost_usd, bought=False))
         found = await self._found(ask)
         if isinstance(found, NoAnswer) or self.facts.only_where_wanted:
             return found

@@ -28,7 +28,8 @@ from clearbar.spend.engine import connect
 from clearbar.spend.identity import upstream
 from clearbar.spend.record_files import parquet_sql
 from clearbar.trial.attempts import AttemptEnd
-from clearbar.trial.running.evidence_rows import money, usage_of
+from clearbar.trial.running.evidence_rows import usage_of
+from clearbar.trial.stored_money import money
 from clearbar.trial.stored_time import time
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from clearbar.tools.tool import TokenUsage
 from clearbar.trial.attempts import HeldAnswer, HeldGrade, Label, Spent
 from clearbar.trial.identity import digest_of
+from clearbar.trial.stored_money import money, money_text
 from clearbar.trial.stored_time import time, time_text
 
 if TYPE_CHECKING:
@@ -195,13 +195,3 @@ def grader_digest(grader: str) -> str:
 def usage_of(text: str | None) -> TokenUsage | None:
     """Return the usage that `end` wrote."""
     return None if text is None else msgspec.json.decode(text, type=TokenUsage)
-
-
-def money_text(amount: Decimal | None) -> str | None:
-    """Return an amount as the store writes it, exactly."""
-    return None if amount is None else format(amount, "f")
-
-
-def money(text: str | None) -> Decimal | None:
-    """Return the amount that `money_text` wrote."""
-    return None if text is None else Decimal(text)

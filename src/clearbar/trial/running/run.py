@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from clearbar.trial.grading.grader import Asker, Grader
     from clearbar.trial.race.race import Race
     from clearbar.trial.race.race_plan import Ask
+    from clearbar.trial.recorded.recorded_score import RecordedScore
     from clearbar.trial.running.buying import NoAnswer, Time
     from clearbar.trial.running.ceiling import Pricing
     from clearbar.trial.running.evidence import Evidence
@@ -78,6 +79,8 @@ class Trial:
     max_usd: Decimal | None = None
     concurrency: int = 16
     capture: bool = False
+    recorded: Mapping[tuple[str, str], RecordedScore] = field(default_factory=dict)
+    """(tool, case) -> a score from elsewhere; such a case is not asked again."""
     graded_later: bool = False
     """Whether the grader is a judge or a person, who is asked after an answer is recorded."""
     judge: RecordedJudge | None = None
@@ -328,6 +331,7 @@ class _Run:
                 evidence.labels(self._workflow) if trial.asks_people else {}, trial.label_rule
             ),
             capture=trial.capture,
+            recorded=trial.recorded,
         )
 
 
