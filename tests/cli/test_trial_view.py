@@ -182,6 +182,7 @@ STANDING = Standing(
     log_for_needed=math.log(80),
     log_against=-3.0,
     log_against_needed=math.log(10),
+    tool_usd=Decimal("0.0303"),
     spent_usd=Decimal("0.0504"),
 )
 
@@ -189,7 +190,7 @@ STANDING = Standing(
 def test_a_standing_is_one_line() -> None:
     assert standing_line(STANDING) == (
         "haiku: 120 cases, mean 0.958 (0.900..0.990), wealth for 12 of 80, against 0.05 of 10; "
-        "$0.050 spent so far"
+        "$0.030 on it, $0.050 spent so far"
     )
 
 

@@ -79,7 +79,7 @@ def standing_line(standing: Standing) -> str:
         f"{outcome}{printable(standing.tool)}: {cases_text(standing.n)}{mean}, wealth for "
         f"{_of(standing.log_for, standing.log_for_needed)}, against "
         f"{_of(standing.log_against, standing.log_against_needed)}; "
-        f"{usd(standing.spent_usd)} spent so far"
+        f"{usd(standing.tool_usd)} on it, {usd(standing.spent_usd)} spent so far"
     )
 
 
@@ -116,7 +116,7 @@ def standings_table(standings: list[Standing], *, ascii_only: bool = False) -> T
         pad_edge=False,
     )
     table.add_column("tool", width=_NAME_WIDTH, no_wrap=True, overflow="crop")
-    table.add_column("cases", justify="right", width=14, no_wrap=True)
+    table.add_column("cases\nspent", justify="right", width=14, no_wrap=True)
     table.add_column("mean, bounds", justify="right", width=22, no_wrap=True)
     table.add_column("fails  wealth clears", width=2 * _HALF + 2, no_wrap=True)
     for each in standings:
@@ -124,7 +124,8 @@ def standings_table(standings: list[Standing], *, ascii_only: bool = False) -> T
         name = Text(f"{each.outcome.upper()} " if each.outcome else "", style)
         name.append(printable(each.tool), "")
         bar = wealth_bar(each, ascii_only=ascii_only)
-        table.add_row(name, f"{each.n:,} of {each.cases:,}", _mean_text(each), bar)
+        count = f"{each.n:,} of {each.cases:,}\n{usd(each.tool_usd)}"
+        table.add_row(name, count, _mean_text(each), bar)
     return table
 
 

@@ -29,6 +29,8 @@ class Standing:
     log_for_needed: float
     log_against: float
     log_against_needed: float
+    tool_usd: Decimal
+    """Spent on this tool by this run, as far as it is known."""
     spent_usd: Decimal
     """By the whole trial so far, over all its runs and tools; calls of unknown cost at the most
     that they can have cost."""
@@ -58,6 +60,7 @@ def standing_of(race: Race, tool: str, spent_usd: Decimal) -> Standing:
         test.log_for_needed,
         test.log_against,
         test.log_against_needed,
+        race.tallies[tool].spent_usd,
         spent_usd,
         outcome,
         reason,
