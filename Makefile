@@ -69,8 +69,8 @@ samples: .venv/dev  ## rewrite the expected half of the source samples; the diff
 	@$(BIN)/python tests/spend/sources/samples.py
 
 prices: .venv/dev  ## rewrite the shipped price book, after `make lock` has moved the price library
-	@rm -f src/clearbar/spend/price_book/*.parquet
-	@$(BIN)/python -c "from pathlib import Path; from clearbar.spend.prices import PriceBook, make; make(PriceBook(Path('src/clearbar/spend/price_book'), ()).path)"
+	@rm -f src/clearbar/spend/price_book/*.parquet src/clearbar/spend/price_book/*.json
+	@$(BIN)/python -c "from pathlib import Path; from clearbar.spend.prices import ship; ship(Path('src/clearbar/spend/price_book'))"
 
 bench: .venv/dev  ## ratios against peers and limits; never absolute times
 	@for b in ingest pricing scorecard trial_cases trials no_model; do $(BIN)/python benchmarks/$$b.py || exit 1; done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -9,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from tests.spend.staged import at, price_one
@@ -16,6 +18,7 @@ from tests.spend.staged import at, price_one
 from clearbar.core.errors import UnknownName
 from clearbar.spend import prices
 from clearbar.spend.engine import connect
+from clearbar.spend.model_reference import USUAL
 from clearbar.spend.price_override import PriceOverride
 from clearbar.spend.price_rate import Kind
 from clearbar.spend.prices import PriceBook
@@ -104,7 +107,7 @@ def test_processes_that_make_the_book_at_once_all_read_a_whole_one(tmp_path: Pat
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
         answers = list(pool.map(_open_and_explain, [tmp_path] * 3))
     assert answers == [answers[0]] * 3
-    assert [path.suffix for path in tmp_path.iterdir()] == [".parquet"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".parquet"]
 
 
 def test_the_version_names_the_overrides(tmp_path: Path, book: PriceBook) -> None:
@@ -185,3 +188,22 @@ def test_the_shipped_book_is_what_the_locked_library_says(tmp_path: Path) -> Non
         ]
         assert books[0].except_(books[1]).fetchall() == []
         assert books[1].except_(books[0]).fetchall() == []
+
+
+def test_the_shipped_names_mean_what_the_locked_library_says(tmp_path: Path) -> None:
+    own = PriceBook(tmp_path, ())
+    found = own.resolve(USUAL)
+    shipped = Path(prices.__file__).parent / "price_book" / f"{own.path.stem}.models.json"
+    assert json.loads(shipped.read_bytes()) == {"\n".join(pair): found[pair] for pair in USUAL}
+
+
+def test_a_usual_name_is_priced_without_the_price_library(tmp_path: Path) -> None:
+    program = f"""
+        import pathlib, sys
+        from clearbar.spend.prices import PriceBook
+        book = PriceBook.open(pathlib.Path({str(tmp_path)!r}))
+        pair = ("anthropic", "claude-opus-4-5-20251101")
+        assert book.resolve([pair]) == {{pair: "anthropic/claude-opus-4-5"}}
+        assert "genai_prices" not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", dedent(program)], check=True)

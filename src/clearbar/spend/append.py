@@ -29,6 +29,7 @@ _BATCH_CHARACTERS: Final = 48_000_000
 """A batch of more is published at once, so that whatever records say, it fits into memory."""
 _MEMORY: Final = "160MB"
 _MAX_CHARACTERS: Final = 1_000_000
+"""Of the names and ids of one record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Appender:
         """Take a record of the file last begun; False if its names and ids are absurdly long."""
         if not record.digest:
             record = msgspec.structs.replace(record, digest=self._content_digest(record))
-        shared = (
+        shared = (  # the fields that `SHARED` names, in its order
             record.evidence,
             record.grain,
             record.status,

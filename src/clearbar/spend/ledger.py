@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.errors import UnknownName
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    import duckdb
     import narwhals as nw
 
     from clearbar.spend.charge import Origin
@@ -32,12 +34,21 @@ class Ledger:
 
     def __init__(self, path: Path, engine: Engine | None = None) -> None:
         self.folder = LedgerFolder(path)
-        self._connection = connect(path / "staging")
-        self.engine: Engine = engine or DuckDBEngine(self._connection)
+        self._engine = engine
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the queries."""
+        return self._engine or DuckDBEngine(self._connection)
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return connect(self.folder.path / "staging")  # only once asked for: adding has its own
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        if "_connection" in vars(self):
+            self._connection.close()
 
     @property
     def is_whole(self) -> bool:

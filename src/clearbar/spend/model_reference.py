@@ -20,6 +20,30 @@ _PROVIDERS: Final = {
 }
 """Names by which gateways and conventions know a provider, where the library does not."""
 
+USUAL: Final = (
+    ("anthropic", "<synthetic>"),
+    ("anthropic", "claude-3-5-haiku-20241022"),
+    ("anthropic", "claude-3-5-sonnet-20241022"),
+    ("anthropic", "claude-3-7-sonnet-20250219"),
+    ("anthropic", "claude-haiku-4-5-20251001"),
+    ("anthropic", "claude-opus-4-1-20250805"),
+    ("anthropic", "claude-opus-4-20250514"),
+    ("anthropic", "claude-opus-4-5-20251101"),
+    ("anthropic", "claude-opus-4-6"),
+    ("anthropic", "claude-sonnet-4-20250514"),
+    ("anthropic", "claude-sonnet-4-5-20250929"),
+    ("anthropic", "claude-sonnet-4-6"),
+    ("openai", "gpt-4.1-2025-04-14"),
+    ("openai", "gpt-4.1-mini-2025-04-14"),
+    ("openai", "gpt-4o-2024-08-06"),
+    ("openai", "gpt-4o-mini-2024-07-18"),
+    ("openai", "gpt-5-2025-08-07"),
+    ("openai", "gpt-5-mini-2025-08-07"),
+    ("openai", "o3-2025-04-16"),
+    ("openai", "o4-mini-2025-04-16"),
+)
+"""Provider and model as answers and logs often report them: these are looked up beforehand."""
+
 _GOOGLE_PATH: Final = re.compile(r"^(?:publishers/[^/]+/)?models/")
 _BEDROCK_PLACE: Final = re.compile(r"^(?:us-gov|us|eu|apac|jp|au|ca|in|sa|global)\.")
 _BEDROCK_VERSION: Final = re.compile(r"(?:-v\d+)?:\d+$")

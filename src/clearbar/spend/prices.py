@@ -1,9 +1,9 @@
 """The dated price book: the price library's rates in one file, beside the user's own prices.
 
 The file is made once per version of the library, and comes ready-made for the version that Clearbar
-is locked to; the user's overrides are laid over its rates when
-charges are priced, so that changing them rebuilds nothing. The library itself is imported only to
-make the file and to look up a model that was never seen before.
+is locked to, with the models that usual names mean; the user's overrides are laid over its rates
+when charges are priced, so that changing them rebuilds nothing. The library itself is imported only
+to make the file and to look up a model that was never seen before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 
 from clearbar.core.errors import UnknownName
 from clearbar.core.money import plain
-from clearbar.spend.model_reference import candidates
+from clearbar.spend.model_reference import USUAL, candidates
 from clearbar.spend.price_contract import contract_rate, overrides_for, with_overrides
 from clearbar.spend.price_gaps import gaps_text, in_context, in_place, shipped_gaps
 from clearbar.spend.price_rate import (
@@ -69,10 +69,11 @@ class PriceBook:
         book = cls(folder, overrides)
         if not book.path.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            shipped = files("clearbar.spend").joinpath("price_book", book.path.name)
-            if shipped.is_file():
-                _publish(book.path, shipped.read_bytes())
-            else:
+            for path in (book._names_path, book.path):
+                shipped = files("clearbar.spend").joinpath("price_book", path.name)
+                if shipped.is_file() and not path.exists():
+                    _publish(path, shipped.read_bytes())
+            if not book.path.exists():
                 make(book.path)
         return book
 
@@ -165,6 +166,13 @@ def make(path: Path) -> None:
     aside = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
     write_rates(aside, flatten())
     _put_in_place(aside, path)
+
+
+def ship(folder: Path) -> None:
+    """Make what a new workspace starts with: the book, and the models that usual names mean."""
+    book = PriceBook(folder, ())
+    make(book.path)
+    book.resolve(USUAL)
 
 
 def _publish(path: Path, content: bytes) -> None:
