@@ -31,11 +31,11 @@ help:  ## say what each target does
 demo: .venv/ok  ## a sample company: its scorecard, its verdicts, and a page to look at
 	@rm -rf build/demo && $(BIN)/clearbar init --demo build/demo && $(BIN)/clearbar --workspace build/demo report build/demo/usage
 
-test: .venv/dev  ## all tests, the fast ones first, with branch coverage
+test: .venv/dev  ## all tests, the fast ones first, with branch coverage of these
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -m "not slow" -q -n 2
-	@$(BIN)/coverage run -m pytest -m slow -q -n 2
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+	@$(BIN)/python -m pytest -m slow -q -n 2
 
 fast: .venv/dev  ## the fast tests only
 	@$(BIN)/pytest -m "not slow" -q
