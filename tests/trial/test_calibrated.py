@@ -20,16 +20,36 @@ REFERENCE = {
 }
 CASES = (200, 500, 1000, 2000)
 EXPECTED_CASES = {
-    # bar .9, at most 3000 cases, fails at wealth 10 without slack: rate -> by wealth, calibrated
-    0.80: (70, 70),
-    0.85: (288, 288),
-    0.91: (2448, 2393),
-    0.92: (1465, 1394),
-    0.93: (655, 617),
-    0.95: (207, 195),
-    0.97: (97, 91),
-    0.98: (72, 68),
-    0.99: (55, 52),
+    # bar, at most 3000 cases, fails at wealth 10 without slack: rate -> by wealth, calibrated
+    (0.9, 0.70): (19, 19),
+    (0.9, 0.75): (32, 32),
+    (0.9, 0.80): (70, 70),
+    (0.9, 0.82): (109, 109),
+    (0.9, 0.84): (197, 197),
+    (0.9, 0.85): (288, 288),
+    (0.9, 0.86): (461, 461),
+    (0.9, 0.87): (845, 845),
+    (0.9, 0.91): (2448, 2393),
+    (0.9, 0.92): (1465, 1394),
+    (0.9, 0.93): (655, 617),
+    (0.9, 0.94): (343, 323),
+    (0.9, 0.95): (207, 195),
+    (0.9, 0.96): (137, 129),
+    (0.9, 0.97): (97, 91),
+    (0.9, 0.98): (72, 68),
+    (0.9, 0.99): (55, 52),
+    (0.85, 0.70): (41, 41),
+    (0.85, 0.75): (91, 91),
+    (0.85, 0.80): (388, 388),
+    (0.85, 0.82): (1119, 1119),
+    (0.85, 0.87): (1892, 1819),
+    (0.85, 0.88): (1019, 965),
+    (0.85, 0.89): (545, 515),
+    (0.85, 0.90): (331, 312),
+    (0.85, 0.92): (156, 147),
+    (0.85, 0.95): (70, 66),
+    (0.85, 0.97): (46, 44),
+    (0.85, 0.99): (33, 31),
 }
 
 
@@ -107,13 +127,13 @@ def test_a_threshold_is_never_above_that_of_any_scores() -> None:
         assert 0 <= log_threshold(RateBets(0.9, 0.1), 0.05, cases) <= math.log(20)
 
 
-@pytest.mark.parametrize("rate", EXPECTED_CASES)
-def test_the_expected_cases_are_those_of_the_reference(rate: float) -> None:
-    above, below = RateBets(0.9, 0.1), RateBets(0.1, 0.4)
+@pytest.mark.parametrize(("bar", "rate"), EXPECTED_CASES)
+def test_the_expected_cases_are_those_of_the_reference(bar: float, rate: float) -> None:
+    above, below = RateBets(bar, 1 - bar), RateBets(1 - bar, 0.4)
     fails_at = np.arange(3001) - below.least_wins(math.log(10), 3000)
     needed = math.log(20), log_threshold(above, 0.05, 3000)
     found = [walk(rate, above.least_wins(log, 3000), fails_at).cases for log in needed]
-    assert found == pytest.approx(EXPECTED_CASES[rate], rel=0.02, abs=1)
+    assert found == pytest.approx(EXPECTED_CASES[bar, rate], rel=0.02, abs=1)
 
 
 def test_the_reference_chances_of_certifying_hold() -> None:
