@@ -76,8 +76,8 @@ bench: .venv/dev  ## ratios against peers and limits; never absolute times
 	@for b in ingest pricing scorecard trial_cases trials no_model; do $(BIN)/python benchmarks/$$b.py || exit 1; done
 
 lock: .boot/ok  ## renew the locks: hashes, no addresses
-	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --group build -o requirements.lock
-	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate pyproject.toml --extra spark --extra distil --group build --group dev -c requirements.lock -o requirements-dev.lock
+	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group build -o requirements.lock
+	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra spark --extra distil --group build --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:  ## remove what the targets above have made
 	@rm -rf .boot .venv build .coverage* .mypy_cache .pytest_cache .ruff_cache

@@ -5,12 +5,8 @@ Never here: a decision, a figure that is not in the certificate, a script.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -23,6 +19,7 @@ from clearbar.web import plots
 from clearbar.web.card_plots import TIER_WORDS
 from clearbar.web.evidence_plot import evidence_plot
 from clearbar.web.figures import exact, long_day, share_text
+from clearbar.web.page import digest_of, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -73,7 +70,7 @@ def render(
     certificate: Certificate, *, identifier: str | None = None, stale: Sequence[str] = ()
 ) -> str:
     """Return the page. It loads nothing, has no script, and shows every text as text."""
-    style = _source("report.css") + _source("certificate.css")
+    style = source_of("report.css") + source_of("certificate.css")
     relative = words.is_relative(certificate)
     scale = mean_scale(certificate.findings, bar_level(certificate.identity.bar))
     rows, unasked = words.split_unasked(certificate)
@@ -97,7 +94,7 @@ def render(
         lines=tuple(words.lines_of(certificate)),
         assumptions=words.assumptions(certificate),
         style=style,
-        content_policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}';"
+        content_policy=f"default-src 'none'; img-src data:; style-src '{digest_of(style)}';"
         " base-uri 'none'; form-action 'none'",
     )
 
@@ -164,20 +161,10 @@ def _exact_case(amount: Decimal) -> str:
     return f"{exact(amount)} a case"
 
 
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
-
-
-def _source(name: str) -> str:
-    text = files("clearbar.web").joinpath("templates", name).read_text(encoding="utf-8")
-    return re.sub(r"\n\s*", "\n", text)
-
-
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FunctionLoader(_source),
+        loader=FunctionLoader(source_of),
         autoescape=True,
         trim_blocks=True,
         undefined=StrictUndefined,

@@ -5,14 +5,11 @@ Never here: a verdict, an estimate, a file other than the page's own template.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 import shlex
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -21,6 +18,7 @@ from clearbar.core.money import usd
 from clearbar.gate.gather import budget_month
 from clearbar.web import card_plots, figures, plots
 from clearbar.web.gathered_days import GatheredDays, gather
+from clearbar.web.page import digest_of, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +65,7 @@ def render(scorecard: Scorecard, verdicts: Sequence[Verdict], *, workspace_name:
     """Return the page. It loads nothing, needs no script, and shows every text as text."""
     entries = _entries(scorecard.cards, {verdict.workflow: verdict for verdict in verdicts})
     purses = _purses(scorecard, entries)
-    style, script = _source("report.css"), _source("report.js")
+    style, script = source_of("report.css"), source_of("report.js")
     template = _environment().get_template("report.html.jinja")
     return template.render(
         workspace_name=workspace_name,
@@ -132,25 +130,15 @@ def _levels(cards: Iterable[WorkflowCard]) -> tuple[str, ...]:
 
 def _content_policy(style: str, script: str) -> str:
     return (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}';"
-        f" script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src '{digest_of(style)}';"
+        f" script-src '{digest_of(script)}'; base-uri 'none'; form-action 'none'"
     )
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"
-
-
-def _source(name: str) -> str:
-    text = files("clearbar.web").joinpath("templates", name).read_text(encoding="utf-8")
-    return re.sub(r"\n\s*", "\n", text)
 
 
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FunctionLoader(_source),
+        loader=FunctionLoader(source_of),
         autoescape=True,
         trim_blocks=True,
         undefined=StrictUndefined,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
@@ -87,6 +85,8 @@ class Trialing(Owning):
         Raises:
             ClearbarError: when it cannot be run as declared, or runs in another process.
         """
+        import asyncio
+
         from clearbar.trial.certifying.certificate import is_complete, save
         from clearbar.trial.declaration import Choices
         from clearbar.trial.running.interrupted import note
@@ -149,6 +149,8 @@ class Trialing(Owning):
 
     def labels_wanted(self, workflow: str) -> list[Unlabelled]:
         """Return the cases whose answers a person has to judge before the trial can go on."""
+        import asyncio
+
         from clearbar.trial.declaration import Choices
 
         return asyncio.run(self._labels(self._prepared(workflow, Choices())))
@@ -326,6 +328,7 @@ class Trialing(Owning):
             return await labels_wanted(prepared.trial, caller, Evidence(self.store))
 
     def _means(self, caller: Caller, progress: Callable[[Standing], None] | None) -> Means:
+        import asyncio
         from random import SystemRandom
         from time import monotonic
 
@@ -348,6 +351,9 @@ class Trialing(Owning):
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
     """Take a SIGTERM as a Ctrl-C: what runs now is cancelled, and ends in good order."""
+    import asyncio
+    import signal
+
     task = asyncio.current_task()
     with suppress(NotImplementedError, RuntimeError, ValueError):  # no main thread, or no signals
         if task is not None:

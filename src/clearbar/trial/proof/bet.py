@@ -17,7 +17,7 @@ from clearbar.trial.proof.binary_bet import PassTest
 from clearbar.trial.proof.confidence import AnytimeInterval
 from clearbar.trial.proof.futility import LOOK_EVERY, Prospect, fewest, log_sum_exp
 from clearbar.trial.proof.rate_bets import LEAN, RateBets, rates_of
-from clearbar.trial.proof.sequential import BettingTest, Decision, SequentialTest, log_needed
+from clearbar.trial.proof.sequential import Decision, SequentialTest, TwoBets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class Mixture:
         return Prospect(self.log_capitals, self.gain(values), values, counts, needed)
 
 
-class ScoreTest(BettingTest):
+class ScoreTest(TwoBets):
     """Scores anywhere in [0, 1]."""
 
     def __init__(self, bar: float, alpha: float, error: Error, max_cases: int) -> None:
@@ -74,32 +74,10 @@ class ScoreTest(BettingTest):
         self.bar = bar
         above, below = rates_of(bar, error.slack)
         self._above, self._below = Mixture(above), Mixture(below)
-        self._for_needed, self._against_needed = log_needed(alpha), log_needed(error.drop)
-        self._log_for = self._log_against = 0.0
         self._interval = AnytimeInterval(self._for_needed, _log_wealth_at)
         best = self._above.log_capitals + max_cases * self._above.gain(1.0)
         if log_sum_exp(best) < self._for_needed:
             self._decided = "undecided", "futile"
-
-    @property
-    def log_for(self) -> float:
-        """Logarithm of the wealth of the bet that the mean is above the bar."""
-        return self._log_for
-
-    @property
-    def log_for_needed(self) -> float:
-        """Where it clears."""
-        return self._for_needed
-
-    @property
-    def log_against(self) -> float:
-        """Logarithm of the wealth of the bet that it is below the bar and its slack."""
-        return self._log_against
-
-    @property
-    def log_against_needed(self) -> float:
-        """Where it fails."""
-        return self._against_needed
 
     def interval(self) -> tuple[float, float]:
         """Return the anytime-valid interval of the mean score."""

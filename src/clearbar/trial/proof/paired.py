@@ -21,7 +21,7 @@ from clearbar.trial.proof.binary_bet import PassTest
 from clearbar.trial.proof.confidence import AnytimeInterval
 from clearbar.trial.proof.futility import LOOK_EVERY, Prospect, fewest, log_sum_exp
 from clearbar.trial.proof.rate_bets import NEAREST
-from clearbar.trial.proof.sequential import BettingTest, Decision, SequentialTest, log_needed
+from clearbar.trial.proof.sequential import Decision, SequentialTest, TwoBets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,7 +120,7 @@ class ScaledBets:
         return Prospect(self.log_capitals, self.gain(values), values, counts, needed)
 
 
-class PairedTest(BettingTest):
+class PairedTest(TwoBets):
     """Differences anywhere in [-1, 1]."""
 
     span = (-1.0, 1.0)
@@ -131,31 +131,9 @@ class PairedTest(BettingTest):
         super().__init__(alpha, error, max_cases)
         self.margin = margin
         self._above, self._below = bets_within(margin, error.slack, disagreement)
-        self._for_needed, self._against_needed = log_needed(alpha), log_needed(error.drop)
-        self._log_for = self._log_against = 0.0
         self._interval = AnytimeInterval(self._for_needed, self._above.log_wealth_at)
         if max_cases * self._above.most_gained < self._for_needed:
             self._decided = "undecided", "futile"
-
-    @property
-    def log_for(self) -> float:
-        """Logarithm of the wealth of the bet that the mean difference is above -margin."""
-        return self._log_for
-
-    @property
-    def log_for_needed(self) -> float:
-        """Where it clears."""
-        return self._for_needed
-
-    @property
-    def log_against(self) -> float:
-        """Logarithm of the wealth of the bet that it is below -margin + slack."""
-        return self._log_against
-
-    @property
-    def log_against_needed(self) -> float:
-        """Where it fails."""
-        return self._against_needed
 
     def interval(self) -> tuple[float, float]:
         """Return the anytime-valid interval of the mean difference."""

@@ -183,3 +183,32 @@ class BettingTest(ABC):
 def log_needed(error_rate: float) -> float:
     """Return the logarithm of the wealth that refutes at this error rate (Ville 1939)."""
     return -math.log(error_rate)
+
+
+class TwoBets(BettingTest):
+    """A test that carries the wealth of its two bets from case to case."""
+
+    def __init__(self, alpha: float, error: Error, max_cases: int) -> None:
+        super().__init__(alpha, error, max_cases)
+        self._for_needed, self._against_needed = log_needed(alpha), log_needed(error.drop)
+        self._log_for = self._log_against = 0.0
+
+    @property
+    def log_for(self) -> float:
+        """Logarithm of the wealth of the bet that the mean is above the bar."""
+        return self._log_for
+
+    @property
+    def log_for_needed(self) -> float:
+        """Where it clears."""
+        return self._for_needed
+
+    @property
+    def log_against(self) -> float:
+        """Logarithm of the wealth of the bet that it is below the bar and its slack."""
+        return self._log_against
+
+    @property
+    def log_against_needed(self) -> float:
+        """Where it fails."""
+        return self._against_needed
