@@ -20,3 +20,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is not at {folder}; set CLEARBAR_DATA to where it is")
     return folder
+
+
+@pytest.fixture(scope="session")
+def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a price book, made once: a workspace that gets a copy makes none."""
+    from clearbar.spend.prices import PriceBook
+
+    return PriceBook.open(tmp_path_factory.mktemp("book")).path.parent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import letters
 from tests.tools.upstream import Fault, Upstream
 
 from clearbar.core.period import ALL
@@ -19,28 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-DECLARED = """
-[[workflow]]
-name = "letters"
-metric = { name = "right", unit = "letter", from = "cases" }
-bar = "right >= 0.8"
-
-[[tool]]
-name = "small"
-kind = "openai"
-model = "small"
-url = "%s"
-input_usd_per_million = "1"
-output_usd_per_million = "2"
-settings = { max_tokens = 8 }
-
-[[trial]]
-workflow = "letters"
-cases = "cases.jsonl"
-tools = ["small"]
-grade = { kind = "exact" }
-max_usd = "1"
-"""
 WAIT_S = 30.0
 
 
@@ -57,9 +35,11 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture
 def stopped(tmp_path: Path, upstream: Upstream) -> Callable[[signal.Signals], tuple[int, str]]:
     """Return what runs a trial and stops it once all its calls hang: exit code and output."""
-    (tmp_path / "clearbar.toml").write_text(DECLARED % upstream.url)
+    tried = letters.trial("small", 'grade = { kind = "exact" }', 'max_usd = "1"')
+    declared = letters.workflow("right >= 0.8") + letters.endpoint("small", upstream.url) + tried
+    (tmp_path / "clearbar.toml").write_text(declared)
     rows = ({"id": f"c{n}", "input": f"question {n}", "reference": "yes"} for n in range(60))
-    (tmp_path / "cases.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    letters.write_cases(tmp_path, rows)
 
     def stop(how: signal.Signals) -> tuple[int, str]:
         command = [sys.executable, "-m", "clearbar", "trial", "letters", "--yes"]

@@ -32,13 +32,6 @@ LINE = (
 )
 
 
-@pytest.fixture(scope="module")
-def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from clearbar.spend.prices import PriceBook
-
-    return PriceBook.open(tmp_path_factory.mktemp("book")).path.parent
-
-
 @pytest.fixture
 def folder(tmp_path: Path, prices: Path) -> Path:
     shutil.copytree(prices, tmp_path / ".clearbar" / "prices")

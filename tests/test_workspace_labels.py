@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import letters
 from tests.tools.upstream import Upstream
 
 from clearbar.core.errors import ClearbarError
@@ -20,37 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOON = datetime(2026, 9, 15, 12, tzinfo=UTC)
-DECLARED = """
-[[workflow]]
-name = "letters"
-metric = { name = "right", unit = "letter", from = "outcomes/letters.csv" }
-bar = "%(bar)s"
-
-[[tool]]
-name = "small"
-kind = "openai"
-model = "small"
-url = "%(url)s"
-input_usd_per_million = "1"
-output_usd_per_million = "2"
-settings = { max_tokens = 8 }
-
-[[tool]]
-name = "judge"
-kind = "openai"
-model = "judge"
-url = "%(url)s"
-input_usd_per_million = "1"
-output_usd_per_million = "2"
-settings = { max_tokens = 8 }
-
-[[trial]]
-workflow = "letters"
-cases = "cases.jsonl"
-tools = ["small"]
-grade = { kind = "judge", tool = "judge", criteria = "polite"%(share)s }
-capture = %(capture)s
-"""
 
 
 def answer(body: Mapping[str, Any]) -> str:
@@ -66,13 +35,6 @@ def upstream() -> Iterator[Upstream]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from clearbar.spend.prices import PriceBook
-
-    return PriceBook.open(tmp_path_factory.mktemp("book")).path.parent
-
-
 @pytest.fixture
 def opened(tmp_path: Path, prices: Path, upstream: Upstream) -> Iterator[Callable[..., Workspace]]:
     made: list[Workspace] = []
@@ -81,12 +43,15 @@ def opened(tmp_path: Path, prices: Path, upstream: Upstream) -> Iterator[Callabl
         share: float | None = 0.4, capture: str = "true", bar: str = "right >= 0.7"
     ) -> Workspace:
         told = "" if share is None else f", label_share = {share}"
-        values = {"url": upstream.url, "share": told, "capture": capture, "bar": bar}
-        (tmp_path / "clearbar.toml").write_text(DECLARED % values)
+        judged = f'grade = {{ kind = "judge", tool = "judge", criteria = "polite"{told} }}'
+        tools = [letters.endpoint(name, upstream.url) for name in ("small", "judge")]
+        tried = letters.trial("small", judged, f"capture = {capture}")
+        declared = "".join([letters.workflow(bar), *tools, tried])
+        (tmp_path / "clearbar.toml").write_text(declared)
         if not made:
             shutil.copytree(prices, tmp_path / ".clearbar" / "prices")
-            rows = [{"id": f"c{n}", "input": f"write {n} please"} for n in range(150)]
-            (tmp_path / "cases.jsonl").write_text("\n".join(map(json.dumps, rows)))
+            rows = ({"id": f"c{n}", "input": f"write {n} please"} for n in range(150))
+            letters.write_cases(tmp_path, rows)
         made.append(Workspace(tmp_path, clock=lambda: NOON))
         return made[-1]
 

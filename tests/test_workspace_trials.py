@@ -85,13 +85,6 @@ CALL = {
 
 
 @pytest.fixture(scope="module")
-def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from clearbar.spend.prices import PriceBook
-
-    return PriceBook.open(tmp_path_factory.mktemp("book")).path.parent
-
-
-@pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
     with Upstream(lambda _: "billing") as server:
         yield server

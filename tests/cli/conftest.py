@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 from clearbar.cli.init import make_demo
 from clearbar.cli.main import cli
-from clearbar.spend.prices import PriceBook
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,12 +78,6 @@ class CommandLine:
         texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
         path.write_text("".join(f"{text}\n" for text in texts))
         return path
-
-
-@pytest.fixture(scope="session")
-def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a price book, made once."""
-    return PriceBook.open(tmp_path_factory.mktemp("book")).path.parent
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from click.testing import Result
     from tests.cli.conftest import CommandLine
 
 RIGHT = {"opus": 0.99, "haiku": 0.98, "rules": 0.3}
@@ -211,6 +212,13 @@ def test_a_budget_that_is_no_money_is_refused(clearbar: CommandLine, amount: str
     said = clearbar("trial", "letters", f"--budget={amount}")
     assert said.code == 2
     assert "no amount of US dollars" in said.err
+
+
+def test_a_seed_is_no_negative_number(clearbar: CommandLine, scores: Path) -> None:
+    asked = ("letters",), ("label", "letters", "--by", "lead"), ("replay", scores, "--bar", "0.9")
+    for each in asked:
+        said = clearbar("trial", *each, "--seed", "-1")
+        assert (said.code, "'--seed': -1 is not in the range" in said.err) == (2, True)
 
 
 def test_no_tools_at_all_are_refused(clearbar: CommandLine) -> None:
@@ -429,15 +437,36 @@ def test_an_unknown_workflow_names_the_nearest(declared: CommandLine) -> None:
     assert 'Did you mean "letters"?' in said.err
 
 
-def test_nobody_spends_money_unasked(declared: CommandLine) -> None:
+def bare(declared: CommandLine) -> None:
+    """Take the logged answers away: tools have to be asked, and nobody has a key."""
     cases = declared.folder / "cases.jsonl"
-    lines = [json.loads(line) for line in cases.read_text().splitlines()]
-    bare = ({**line, "answers": {}} for line in lines)
-    cases.write_text("".join(f"{json.dumps(line)}\n" for line in bare))
+    lines = [json.loads(line) | {"answers": {}} for line in cases.read_text().splitlines()]
+    cases.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def test_nobody_spends_money_unasked(declared: CommandLine) -> None:
+    bare(declared)
     said = declared("trial", "letters", "--budget", "$2.50")
     assert said.code == 1
     assert "nobody is here to agree to it: it can cost at most $" in said.err
     assert "--yes" in said.err
+
+
+def test_where_no_tool_can_be_asked_the_trial_ends_in_an_error(declared: CommandLine) -> None:
+    bare(declared)
+    said = declared("trial", "letters", "--tools", "haiku", "--yes")
+    assert said.code == 1
+    assert "could not be asked" in said.out
+    assert "error: nothing was decided of letters: no tool could be asked on" in said.err
+    said = declared("trial", "letters", "--tools", "haiku", "--yes", "--json")
+    assert (said.code, said.json["winner"]) == (1, None)
+
+
+def test_where_one_tool_works_it_does_not_matter_that_another_is_broken(
+    declared: CommandLine,
+) -> None:
+    bare(declared)
+    assert declared("trial", "letters", "--tools", "haiku,lookup", "--yes").code == 0
 
 
 def test_results_of_another_evaluator_decide_a_trial(declared: CommandLine, scores: Path) -> None:
@@ -457,27 +486,35 @@ def test_the_learning_curve_is_shown_without_writing_a_file(declared: CommandLin
     assert found["file"] is None
 
 
-def test_a_person_judges_where_the_grader_is_a_person(declared: CommandLine) -> None:
+def judged_by_people(declared: CommandLine) -> None:
     path = declared.folder / "clearbar.toml"
-    person = '{ kind = "person", criteria = "the letter may be sent" }'
-    person = f"{person}\ncapture = true"
+    person = '{ kind = "person", criteria = "the letter may be sent" }\ncapture = true'
     path.write_text(path.read_text().replace('{ kind = "exact" }', person))
-    asked = (
-        "--workspace",
-        declared.folder,
-        "trial",
-        "label",
-        "letters",
-        "--by",
-        "lead@example.com",
-    )
-    texts = [str(each) for each in asked]
-    said = CliRunner().invoke(cli, texts, input="y\nn\nq\n")
+
+
+def labelled(declared: CommandLine, *options: str, keys: str) -> Result:
+    asked = ["--workspace", str(declared.folder), "trial", "label", "letters"]
+    return CliRunner().invoke(cli, [*asked, "--by", "lead@example.com", *options], input=keys)
+
+
+def test_a_person_judges_where_the_grader_is_a_person(declared: CommandLine) -> None:
+    judged_by_people(declared)
+    said = labelled(declared, keys="y\nn\nq\n")
     assert said.exit_code == 0
     assert said.output.endswith("2 answers judged\n")
-    again = CliRunner().invoke(cli, [*texts, "--json"], input="q\n")
+    again = labelled(declared, "--json", keys="q\n")
     assert json.loads(again.stdout) == {"workflow": "letters", "labels": 0}
     assert "case 1 of" in again.stderr
+
+
+def test_a_trial_with_choices_of_its_own_says_how_to_label_for_it(declared: CommandLine) -> None:
+    judged_by_people(declared)
+    chosen = ("--tools", "opus,haiku", "--seed", "5")
+    said = declared("trial", "letters", *chosen)
+    assert "hint: clearbar trial label letters --tools opus,haiku --seed 5 --by WHO" in said.err
+    assert "hint" not in declared("trial", "letters").err
+    own, declared_ones = (labelled(declared, *each, keys="q\n").output for each in (chosen, ()))
+    assert own != declared_ones
 
 
 def completed(arguments: list[str], incomplete: str) -> list[str]:

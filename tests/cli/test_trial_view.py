@@ -14,16 +14,15 @@ import pytest
 from rich.console import Console
 from tests.trial.certificates import (
     BAR,
+    KINDS,
     certificate,
     crowd,
     haiku,
-    lost,
     opus,
     relative,
     rules,
     unasked,
     undecided,
-    untried,
     won,
 )
 
@@ -101,7 +100,7 @@ def test_differences_have_their_sign() -> None:
     assert "opus                 IN USE         0" in text
 
 
-@pytest.mark.parametrize("made", [won, lost, undecided, relative, untried])
+@pytest.mark.parametrize("made", KINDS)
 def test_no_line_is_wider_than_eighty_columns(made: Callable[[], Certificate]) -> None:
     long = replace(made(), warnings=("word " * 60, "x" * 200))
     wide = (replace(rules(), tool="x" * 120, note="note " * 40), *long.findings)
@@ -225,17 +224,50 @@ def test_the_bar_fills_from_the_middle_and_is_full_only_at_a_threshold() -> None
     assert wealth_bar(there, ascii_only=True).plain == "=========|========="
 
 
-def test_the_live_table_fits_eighty_columns() -> None:
-    console = Console(file=io.StringIO(), width=80, color_system=None)
-    many = [
-        replace(STANDING, tool="x" * 60, n=23_456, cases=50_000, mean=-0.5, low=-0.75, high=-0.25)
+def live(standings: Sequence[Standing], width: int = 80, room: int | None = None) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(standings_table(standings, room=room, ascii_only=True))
+    return text_of(console).splitlines()
+
+
+def test_the_live_table_tells_of_each_tool_in_two_lines() -> None:
+    early = replace(STANDING, tool="opus", n=0, mean=None, low=None, high=None, tool_usd=Decimal(0))
+    lines = live([replace(STANDING, outcome="clears"), early], 60)
+    assert [line.rstrip() for line in lines[3:]] == [
+        "haiku                   120 of 800  0.958 (0.900..0.990)",
+        "CLEARS                      $0.030  .........|=====....",
+        "opus                      0 of 800  -",
+        "                             $0.00  .........|=====....",
+        "$0.050 spent so far",
     ]
-    early = replace(STANDING, n=0, mean=None, low=None, high=None)
-    console.print(standings_table([*many, early, replace(STANDING, outcome="clears")]))
-    lines = text_of(console).splitlines()
-    assert max(len(line) for line in lines) <= 80
-    assert "CLEARS haiku" in text_of(console)
-    assert "$0.050 spent so far" in text_of(console)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_the_live_table_fits_the_terminal(width: int) -> None:
+    wide = replace(STANDING, n=23_456, cases=50_000, mean=-0.5, low=-0.75, high=-0.25)
+    lines = live([replace(wide, tool="x" * 60), replace(STANDING, outcome="clears")], width)
+    assert max(len(line) for line in lines) <= width
+    assert "xxxxx" in lines[3]
+    assert "CLEARS" in lines[6]
+    assert len(lines) == 8
+
+
+def test_the_last_line_of_the_live_table_is_not_filled_up() -> None:
+    """What is echoed there on Ctrl-C would begin another line, and one would be left behind."""
+    assert live([STANDING])[-1] == "$0.050 spent so far"
+
+
+def test_of_many_tools_the_last_are_shown() -> None:
+    many = [replace(STANDING, tool=f"tool-{number}") for number in range(30)]
+    lines = live(many, room=24)
+    assert len(lines) == 24
+    assert lines[3].startswith("tool-20")
+    assert lines[-1] == "20 more before these; $0.050 spent so far"
+    assert live(many, room=3)[-1] == "29 more before it; $0.050 spent so far"
+
+
+def test_before_anybody_has_answered_the_live_table_says_so() -> None:
+    assert live([]) == ["no answer yet"]
 
 
 def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

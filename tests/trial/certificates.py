@@ -202,6 +202,10 @@ def crowd(count: int) -> Certificate:
     return certificate(*many, replace(long, tool="long"), opus())
 
 
+KINDS: Final = (won, lost, undecided, relative, untried)
+"""One maker of each kind of certificate."""
+
+
 def thinned(steps: Sequence[Step]) -> tuple[Step, ...]:
     """Return at most a few hundred points of a path, its last one among them."""
     stride = math.ceil(len(steps) / _KEPT)

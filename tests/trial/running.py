@@ -24,11 +24,12 @@ from clearbar.trial.identity import answering_digest, identity_of
 from clearbar.trial.plan import TrialPlan
 from clearbar.trial.race.race import Race
 from clearbar.trial.race.race_plan import Candidate, RacePlan
-from clearbar.trial.running.buying import Time
 from clearbar.trial.running.ceiling import Pricing
 from clearbar.trial.running.evidence import Evidence
 from clearbar.trial.running.judging import RecordedJudge
-from clearbar.trial.running.run import Means, Trial, run
+from clearbar.trial.running.purchase import Time
+from clearbar.trial.running.run import run
+from clearbar.trial.running.runnable import Means, Trial
 from clearbar.trial.trial import Case, Error
 
 if TYPE_CHECKING:

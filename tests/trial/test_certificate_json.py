@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.trial.certificates import (
     BAR,
+    KINDS,
     asked,
     certificate,
     crowd,
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from clearbar.trial.trial import Certificate
-
-KINDS = [won, lost, undecided, relative, untried]
 
 
 def paths(value: Any, at: str = "") -> Iterator[str]:

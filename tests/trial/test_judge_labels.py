@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tests.tools.upstream_bodies import Asked
 
     from clearbar.trial.running.labels_wanted import Unlabelled
-    from clearbar.trial.running.run import Trial
+    from clearbar.trial.running.runnable import Trial
     from clearbar.trial.trial import Certificate
 
 SHARE = Decimal("0.4")

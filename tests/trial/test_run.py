@@ -24,7 +24,7 @@ from clearbar.trial.identity import trial_key
 from clearbar.trial.plan import may_be_given
 from clearbar.trial.race.race import Race
 from clearbar.trial.race.race_plan import Candidate, Parts
-from clearbar.trial.running.buying import SELF_HOSTED, biller_of
+from clearbar.trial.running.call_record import SELF_HOSTED, biller_of
 from clearbar.trial.running.ceiling import Pricing, has_output_limit
 from clearbar.trial.running.evidence import claim, now
 from clearbar.trial.running.pace import BROKEN_AFTER, TRIES

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.tools.upstream_bodies import Asked
 
-    from clearbar.trial.running.run import Trial
+    from clearbar.trial.running.runnable import Trial
 
 PASSED = '{"verdict": "pass"}'
 

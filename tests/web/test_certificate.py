@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.trial.certificates import (
+    KINDS,
     certificate,
     crowd,
     haiku,
-    lost,
     opus,
     relative,
     rules,
     unasked,
-    undecided,
     untried,
     won,
 )
@@ -62,7 +61,7 @@ def read(made: Certificate) -> str:
     return Reading(render(made)).text
 
 
-@pytest.mark.parametrize("made", [won, lost, undecided, relative, untried])
+@pytest.mark.parametrize("made", KINDS)
 def test_the_answer_is_the_headline(made: Callable[[], Certificate]) -> None:
     page = render(made())
     headline = re.search(r"<h1[^>]*>(.*?)</h1>", page, re.DOTALL)

@@ -2,90 +2,44 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 from tests.trial.certificates import (
+    KINDS,
     certificate,
     crowd,
     haiku,
-    lost,
-    relative,
     rules,
-    undecided,
-    untried,
     won,
 )
 
 from clearbar.web.certificate import render
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+from .pages import GROUND, HOSTILE, IN_A_BROWSER, LONG, sideways
 
-    from playwright.sync_api import Browser, Page
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
 
     from clearbar.trial.trial import Certificate
 
-CHROMIUM: Final = shutil.which("chromium")
-ARGUMENTS: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-HOSTILE: Final = "<img src=x onerror=document.title='broken'>"
-LONG: Final = "a" * 90
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture
-def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """Open the page of a certificate; what the console says, or what is loaded, is a fault."""
-    contexts, faults = [], []
+def show(open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Return what opens the page of a certificate."""
 
     def opened(
         made: Certificate, *, width: int = 1280, stale: tuple[str, ...] = (), **options: Any
     ) -> Page:
-        file = tmp_path / "certificate.html"
-        file.write_text(render(made, identifier="ab" * 32, stale=stale), encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(file.as_uri())
-        return page
+        text = render(made, identifier="ab" * 32, stale=stale)
+        return open_page(text, width=width, **options)
 
-    asked: list[str] = []
-    yield opened
-    for context in contexts:
-        context.close()
-    faults.extend(url for url in asked if not url.startswith(("file:", "data:")))
-    assert faults == []
-
-
-def sideways(page: Page) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+    return opened
 
 
 def overlapping(page: Page) -> list[str]:
@@ -102,9 +56,6 @@ def overlapping(page: Page) -> list[str]:
             }));
         })""")
     return found
-
-
-KINDS: Final = [won, lost, undecided, relative, untried]
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 960, 961, 1280, 1920])
@@ -200,14 +151,12 @@ def test_it_prints_whole_on_a_sheet(show: Callable[..., Page]) -> None:
     page.emulate_media(media="print")
     assert sideways(page) <= 0
     assert page.locator(".evidence").last.is_visible()
-    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert ground == "rgb(255, 255, 255)"
+    assert page.evaluate(GROUND) == "rgb(255, 255, 255)"
 
 
 def test_dark_and_light_differ(show: Callable[..., Page]) -> None:
-    ground = "getComputedStyle(document.body).backgroundColor"
-    light = show(won(), color_scheme="light").evaluate(ground)
-    dark = show(won(), color_scheme="dark").evaluate(ground)
+    light = show(won(), color_scheme="light").evaluate(GROUND)
+    dark = show(won(), color_scheme="dark").evaluate(GROUND)
     assert light != dark
 
 

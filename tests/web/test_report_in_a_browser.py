@@ -2,87 +2,38 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from clearbar.web.report import render
 
 from .cards import card_of, company, scorecard_of, verdict_of
+from .pages import GROUND, HOSTILE, IN_A_BROWSER, LONG, sideways
 from .stories import STORIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
-CHROMIUM: Final = shutil.which("chromium")
-ARGUMENTS: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-HOSTILE: Final = "<img src=x onerror=document.title='broken'>"
-LONG: Final = "a" * 90
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on PATH"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    return []
+def show(open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Return what opens a page of the sample company, or given HTML."""
 
+    def opened(text: str = "", *, width: int = 1440, **options: Any) -> Page:
+        page = text or render(*company(), workspace_name="Acme")
+        return open_page(page, width=width, **options)
 
-@pytest.fixture
-def show(browser: Browser, tmp_path: Path, complaints: list[str]) -> Iterator[Callable[..., Page]]:
-    """Open a page of the sample company, or of given HTML; console messages are complaints."""
-    contexts = []
-
-    def opened(text: str = "", *, width: int = 1440, at: str = "", **options: Any) -> Page:
-        file = tmp_path / "report.html"
-        file.write_text(text or render(*company(), workspace_name="Acme"), encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(file.as_uri() + at)
-        return page
-
-    asked: list[str] = []
-    yield opened
-    for context in contexts:
-        context.close()
-    complaints.extend(url for url in asked if not url.startswith(("file:", "data:")))
-    assert complaints == []
+    return opened
 
 
 def names(page: Page) -> list[str]:
     return page.locator(".overview tbody th a").all_inner_texts()
-
-
-def sideways(page: Page) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 960, 961, 1100, 1241, 1440, 1920])
@@ -197,9 +148,8 @@ def test_every_section_is_printed_open(show: Callable[..., Page]) -> None:
 
 
 def test_dark_and_light_differ(show: Callable[..., Page]) -> None:
-    ground = "getComputedStyle(document.body).backgroundColor"
-    light = show(color_scheme="light").evaluate(ground)
-    dark = show(color_scheme="dark").evaluate(ground)
+    light = show(color_scheme="light").evaluate(GROUND)
+    dark = show(color_scheme="dark").evaluate(GROUND)
     assert light != dark
 
 

@@ -48,7 +48,14 @@ class Unlabelled(Protocol):
         ...
 
 
-def label_cases(workspace: Workspace, workflow: str, by: str, *, err: bool = False) -> int:
+def label_cases(
+    workspace: Workspace,
+    workflow: str,
+    wanted: Sequence[Unlabelled],
+    by: str,
+    *,
+    err: bool = False,
+) -> int:
     """Ask for every label that is wanted, keep each at once, and return how many there were.
 
     With `err` the dialogue is on standard error.
@@ -58,7 +65,7 @@ def label_cases(workspace: Workspace, workflow: str, by: str, *, err: bool = Fal
         workspace.label(workflow, case, answer, score, by=by)
 
     dialogue = Dialogue(keep, read_key, partial(click.echo, err=err), SystemRandom())
-    return dialogue.ask(workspace.labels_wanted(workflow))
+    return dialogue.ask(wanted)
 
 
 def read_key() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ from clearbar.cli.options import (
     print_json,
     workspace_options,
 )
-from clearbar.cli.trial_options import HTML, complete_tools, dollars, names
+from clearbar.cli.trial_options import HTML, SEED, TOOLS, dollars
 from clearbar.cli.trial_replay import replay, show_certificate
 
 if TYPE_CHECKING:
@@ -53,14 +54,8 @@ def command() -> None:
     callback=dollars,
     help="Spend no more than this. Default: what the trial declares.",
 )
-@click.option(
-    "--tools",
-    metavar="A,B",
-    callback=names,
-    shell_complete=complete_tools,
-    help="Try only these. Default: what the trial declares.",
-)
-@click.option("--seed", type=int, help="Fixes the order of the cases.")
+@TOOLS
+@click.option("--seed", metavar="N", type=SEED, help="Fixes the order of the cases.")
 @HTML
 @click.option("--yes", is_flag=True, help="Spend without asking first.")
 @workspace_options
@@ -94,7 +89,7 @@ def run(
     from clearbar.cli import trial_forecast
     from clearbar.cli.terminal import console
     from clearbar.cli.trial_progress import trial_progress
-    from clearbar.trial.certifying.certificate import STOPPED
+    from clearbar.trial.certifying.certificate import LABELS_WANTED, STOPPED
     from clearbar.trial.forecast import forecast_json
 
     forecast = workspace.trial_forecast(workflow, tools=tools, budget_usd=budget_usd)
@@ -115,6 +110,9 @@ def run(
     _show(certificate, html, as_json=as_json)
     if STOPPED in certificate.warnings:
         sys.exit(_STOPPED_BY_HAND)
+    if LABELS_WANTED in certificate.warnings and (tools or seed is not None):
+        click.echo(f"hint: {_label_command(workflow, tools, seed)}", err=True)
+    _check_asked(certificate)
 
 
 @command.command("show")
@@ -193,12 +191,25 @@ def import_(
 @command.command("label")
 @_WORKFLOW
 @click.option("--by", required=True, metavar="WHO", help="Who judges: a role or an address.")
+@TOOLS
+@click.option(
+    "--seed", metavar="N", type=SEED, help="The seed of the trial that waits for the labels."
+)
 @workspace_options
-def label(workspace: Workspace, workflow: str, by: str, *, as_json: bool) -> None:
+def label(
+    workspace: Workspace,
+    workflow: str,
+    by: str,
+    tools: tuple[str, ...] | None,
+    seed: int | None,
+    *,
+    as_json: bool,
+) -> None:
     """Judge answers of a WORKFLOW by hand, only where it matters.
 
     You see an input and the answers to it, in random order and without the names of the tools.
     y is right, n is wrong, 0 to 9 are tenths; s skips a case, q ends. What is judged is kept.
+    Give --tools and --seed where the trial was run with them.
 
     \b
     Example:
@@ -206,7 +217,8 @@ def label(workspace: Workspace, workflow: str, by: str, *, as_json: bool) -> Non
     """
     from clearbar.cli.label import label_cases
 
-    count = label_cases(workspace, workflow, by, err=as_json)
+    wanted = workspace.labels_wanted(workflow, tools=tools, seed=seed)
+    count = label_cases(workspace, workflow, wanted, by, err=as_json)
     if as_json:
         print_json({"workflow": workflow, "labels": count})
     else:
@@ -261,6 +273,27 @@ def _list(workspace: Workspace, *, as_json: bool) -> None:
         print_json(trial_forecast.listing_json(known))
     else:
         trial_forecast.print_listing(console(), known)
+
+
+def _check_asked(certificate: Certificate) -> None:
+    """Refuse to end as if all were well where every tool that was to be asked is broken."""
+    from clearbar.core.errors import ClearbarError
+
+    others = ("incumbent", "data_class", "dearer")
+    reasons = {each.reason for each in certificate.findings if each.reason not in others}
+    if reasons == {"broken"}:
+        raise ClearbarError(
+            f"nothing was decided of {certificate.identity.workflow}: no tool could be asked on",
+            "what went wrong stands with each tool; mend it, and run the trial again",
+        )
+
+
+def _label_command(workflow: str, tools: tuple[str, ...] | None, seed: int | None) -> str:
+    """Return what asks for the labels of this very trial."""
+    words = ["clearbar", "trial", "label", workflow]
+    words += ["--tools", ",".join(tools)] if tools else []
+    words += [] if seed is None else ["--seed", str(seed)]
+    return f"{shlex.join(words)} --by WHO"
 
 
 def _show(

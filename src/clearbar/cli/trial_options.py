@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _MOST_USD: Final = 10**9
+SEED: Final = click.IntRange(min=0)
+"""Of the order of the cases, as in clearbar.toml."""
 
 
 def _page(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -80,3 +82,12 @@ def complete_tools(
         for name in names
         if name.startswith(last) and name not in taken
     ]
+
+
+TOOLS: Final = click.option(
+    "--tools",
+    metavar="A,B",
+    callback=names,
+    shell_complete=complete_tools,
+    help="Try only these. Default: what the trial declares.",
+)

@@ -14,10 +14,10 @@ from clearbar.core.money import usd
 from clearbar.trial.certifying.certificate_words import cases_text, wealth_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TypeAlias
 
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.table import Table
     from rich.text import Text
 
@@ -31,6 +31,8 @@ LINE_SECONDS: Final = 5.0
 _HALF: Final = 9
 """Characters from the middle of a wealth bar to either threshold."""
 _NAME_WIDTH: Final = 18
+_AROUND: Final = 4
+"""Lines of a table that are of no tool: two of its head, a rule, and the last."""
 _STYLES: Final[dict[Outcome, str]] = {"clears": "bold green", "fails": "red", "undecided": "yellow"}
 
 
@@ -99,33 +101,41 @@ def wealth_bar(standing: Standing, *, ascii_only: bool = False) -> Text:
     )
 
 
-def standings_table(standings: list[Standing], *, ascii_only: bool = False) -> Table:
-    """Return standings as a table of at most 80 columns, the tool that is being asked last."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def standings_table(
+    standings: Sequence[Standing], *, room: int | None = None, ascii_only: bool = False
+) -> Group:
+    """Return standings as a table that 60 columns hold, the tool that is being asked last.
+
+    In `room` lines the first tools give way, which are decided. The last line is not filled up:
+    what a terminal echoes there, as on Ctrl-C, must not begin another.
+    """
+    from rich.console import Group
     from rich.text import Text
 
-    spent = max((each.spent_usd for each in standings), default=None)
-    caption = f"{usd(spent)} spent so far"
-    table = Table(
-        caption=caption,
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    table.add_column("tool", width=_NAME_WIDTH, no_wrap=True, overflow="crop")
-    table.add_column("cases\nspent", justify="right", width=14, no_wrap=True)
-    table.add_column("mean, bounds", justify="right", width=22, no_wrap=True)
-    table.add_column("fails  wealth clears", width=2 * _HALF + 2, no_wrap=True)
-    for each in standings:
-        style = _STYLES[each.outcome] if each.outcome else ""
-        name = Text(f"{each.outcome.upper()} " if each.outcome else "", style)
-        name.append(printable(each.tool), "")
-        bar = wealth_bar(each, ascii_only=ascii_only)
-        count = f"{each.n:,} of {each.cases:,}\n{usd(each.tool_usd)}"
-        table.add_row(name, count, _mean_text(each), bar)
+    if not standings:
+        return Group(Text("no answer yet"))
+    most = len(standings) if room is None else max((room - _AROUND) // 2, 1)
+    last = standings[-most:]
+    table = _empty_table()
+    for each in last:
+        first = printable(each.tool), f"{each.n:,} of {each.cases:,}", _mean_text(each)
+        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in first))
+        outcome = Text((each.outcome or "").upper(), _STYLES[each.outcome] if each.outcome else "")
+        table.add_row(outcome, usd(each.tool_usd), wealth_bar(each, ascii_only=ascii_only))
+    more = len(standings) - len(last)
+    said = f"{more} more before {'it' if len(last) == 1 else 'these'}; " if more else ""
+    spent = max(each.spent_usd for each in standings)
+    return Group(table, Text(f"{said}{usd(spent)} spent so far"))
+
+
+def _empty_table() -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("tool\noutcome", min_width=_NAME_WIDTH)
+    table.add_column("cases\nspent", justify="right", min_width=14)
+    table.add_column("mean, bounds\nfails  wealth clears", min_width=23)
     return table
 
 
@@ -136,8 +146,9 @@ def _live(console: Console) -> Iterator[Progress]:
     standings: dict[str, Standing] = {}
     ascii_only = not console.encoding.startswith("utf")
 
-    def table() -> Table:
-        return standings_table(list(standings.values()), ascii_only=ascii_only)
+    def table() -> Group:
+        listed = list(standings.values())
+        return standings_table(listed, room=console.height, ascii_only=ascii_only)
 
     def show(standing: Standing) -> None:
         standings[standing.tool] = standing

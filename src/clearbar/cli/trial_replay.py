@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from clearbar.cli.options import print_json
-from clearbar.cli.trial_options import HTML
+from clearbar.cli.trial_options import HTML, SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,9 @@ def _column_options(function: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="At most the share of such trials that certify a tool below the bar.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Fixes the order of cases.")
+@click.option(
+    "--seed", metavar="N", type=SEED, default=0, show_default=True, help="Fixes the order of cases."
+)
 @click.option("--category", metavar="NAME", help="Only the rows of this category.")
 @click.option(
     "--tier",

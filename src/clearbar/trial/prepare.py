@@ -19,7 +19,7 @@ from clearbar.trial.plan import may_be_given
 from clearbar.trial.proof.judge import JUDGE_IS_THE_TRUTH
 from clearbar.trial.race.race import Race, RacePlan
 from clearbar.trial.running.judging import RecordedJudge
-from clearbar.trial.running.run import Trial
+from clearbar.trial.running.runnable import Trial
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -112,6 +112,9 @@ class Finding:
     """What a reader has to know: broken evidence, failures, the threshold of a cascade."""
     path: tuple[Step, ...] = ()
     """At most a few hundred points."""
+    threshold: float | None = None
+    """Of a cascade: the least confidence at which the first tool's answer stands; None for other
+    tools, and where none could be set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Stage 3 of a workspace: trial."""
+"""Stage 3 of a workspace, what is found out: trials run, labelled, imported, distilled."""
 
 from __future__ import annotations
 
@@ -9,50 +9,30 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from clearbar.core.errors import ClearbarError
-from clearbar.workspace.owning import Owning
+from clearbar.workspace.certifying import Certifying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
     from decimal import Decimal
     from pathlib import Path
 
-    from clearbar.core.period import Period
-    from clearbar.own.card import Scorecard, WorkflowCard
     from clearbar.own.workflow import Bar
     from clearbar.spend.reading import LedgerReading
     from clearbar.tools.call import Caller
-    from clearbar.trial.declaration import Choices, Declaration, InUse
+    from clearbar.trial.declaration import Choices
     from clearbar.trial.distilling.distil_report import DistilReport
     from clearbar.trial.forecast import TrialForecast
-    from clearbar.trial.in_force import InForce
-    from clearbar.trial.plan import TrialPlan
     from clearbar.trial.prepare import Prepared
     from clearbar.trial.recorded.evaluation import Choice
     from clearbar.trial.recorded.recorded_scores import RecordedScores
     from clearbar.trial.running.labels_wanted import Unlabelled
-    from clearbar.trial.running.run import Means
+    from clearbar.trial.running.runnable import Means
     from clearbar.trial.running.standing import Standing
     from clearbar.trial.trial import Certificate
 
 
-class Trialing(Owning):
+class Trialing(Certifying):
     """Which tool is enough."""
-
-    def trial_plan(self, workflow: str) -> TrialPlan:
-        """Return what is declared of a workflow's trial.
-
-        Raises:
-            UnknownName: when there is no such workflow.
-            ClearbarError: when it declares no trial.
-        """
-        self.workflow(workflow)
-        plans = {plan.workflow: plan for plan in self.declared.trials}
-        if workflow not in plans:
-            raise ClearbarError(
-                f"{workflow} declares no trial", "add a [[trial]] with its cases and tools"
-            )
-        return plans[workflow]
 
     def trial_forecast(
         self,
@@ -102,14 +82,6 @@ class Trialing(Owning):
             save(self.store, certificate)
         return certificate
 
-    def certificate(self, workflow: str) -> tuple[Certificate, tuple[str, ...]] | None:
-        """Return the last certificate of a workflow, and what makes it stale; None without one."""
-        from clearbar.trial.certifying.certificate import last
-
-        self.workflow(workflow)
-        found = last(self.store, workflow)
-        return None if found is None else (found, self._stale(found))
-
     def import_evidence(
         self, paths: Sequence[Path], workflow: str, choice: Choice | None = None
     ) -> tuple[RecordedScores, Certificate]:
@@ -147,13 +119,18 @@ class Trialing(Owning):
         save(self.store, certificate)
         return scores, certificate
 
-    def labels_wanted(self, workflow: str) -> list[Unlabelled]:
-        """Return the cases whose answers a person has to judge before the trial can go on."""
+    def labels_wanted(
+        self, workflow: str, *, tools: Sequence[str] | None = None, seed: int | None = None
+    ) -> list[Unlabelled]:
+        """Return the cases whose answers a person has to judge before the trial can go on.
+
+        `tools` and `seed` are those that the trial was run with.
+        """
         import asyncio
 
         from clearbar.trial.declaration import Choices
 
-        return asyncio.run(self._labels(self._prepared(workflow, Choices())))
+        return asyncio.run(self._labels(self._prepared(workflow, Choices(tools, seed))))
 
     def label(self, workflow: str, case: str, answer: str, score: float, *, by: str) -> None:
         """Record what a person said of an answer; `case` and `answer` are as in `Unlabelled`."""
@@ -179,37 +156,6 @@ class Trialing(Owning):
             bar=None if bar is None else _agreement(bar),
             seed=plan.seed,
         )
-
-    def scorecard(self, period: Period | None = None) -> Scorecard:
-        """Return the scorecard of a period, with the tier that each workflow needs."""
-        from clearbar.trial.in_force import tier_need
-
-        made = super().scorecard(period)
-        tools = {tool.name: tool for tool in self.declared.tools}
-        known = self.in_force(made.cards)
-        cards = (
-            replace(card, need=tier_need(known[card.workflow.name], card, tools))
-            if card.workflow.name in known
-            else card
-            for card in made.cards
-        )
-        return replace(made, cards=tuple(cards))
-
-    def in_force(self, cards: Sequence[WorkflowCard]) -> dict[str, InForce]:
-        """Return, by workflow, what the certificates say of those that have any."""
-        from clearbar.trial.certifying.certificate import load
-        from clearbar.trial.in_force import in_force
-
-        kept: dict[str, list[Certificate]] = {}
-        for certificate in load(self.store):
-            if certificate.decided_at.date() <= self.as_of:
-                kept.setdefault(certificate.identity.workflow, []).append(certificate)
-        tools = {tool.name: tool for tool in self.declared.tools}
-        return {
-            card.workflow.name: in_force(found, self._stale(found[-1]), card.models, tools)
-            for card in cards
-            if (found := kept.get(card.workflow.name))
-        }
 
     @property
     def _claims(self) -> Path:
@@ -237,51 +183,6 @@ class Trialing(Owning):
             lambda: charge_calls(self.store, self.ledger, self.book, now),
         )
 
-    @cached_property
-    def _known_stale(self) -> dict[tuple[str, datetime], tuple[str, ...]]:
-        """By workflow and time of a certificate, what `_stale` has found; cases take a while."""
-        return {}
-
-    def _stale(self, certificate: Certificate) -> tuple[str, ...]:
-        key = certificate.identity.workflow, certificate.decided_at
-        if key not in self._known_stale:
-            self._known_stale[key] = self._changes_since(certificate)
-        return self._known_stale[key]
-
-    def _forget(self) -> None:
-        super()._forget()
-        self._known_stale.clear()
-
-    def _changes_since(self, certificate: Certificate) -> tuple[str, ...]:
-        from clearbar.trial.certifying.staleness import stale
-        from clearbar.trial.declaration import identity_today
-        from clearbar.trial.recorded.replay import recorded_today
-
-        workflow = self.workflow(certificate.identity.workflow)
-        plans = {plan.workflow: plan for plan in self.declared.trials}
-        plan = plans.get(workflow.name)
-        before = certificate.identity
-        try:
-            if (today := recorded_today(before, workflow, plan)) is None:
-                declaration = self._declaration(workflow.name)
-                today = identity_today(declaration, before.tools, before.seed)
-        except ClearbarError as error:
-            return (error.message,)
-        return stale(certificate, today, self._now, workflow.stakes)
-
-    def _declaration(self, workflow: str) -> Declaration:
-        from clearbar.trial.declaration import Declaration
-        from clearbar.trial.recorded.kept_scores import kept
-
-        return Declaration(
-            self.workflow(workflow),
-            self.trial_plan(workflow),
-            {tool.name: tool for tool in self.declared.tools},
-            self.folder,
-            os.environ,
-            recorded=kept(self.store, workflow),
-        )
-
     def _prepared(self, workflow: str, choices: Choices) -> Prepared:
         from clearbar.tools.rates import Rates
         from clearbar.trial.prepare import prepare
@@ -289,25 +190,6 @@ class Trialing(Owning):
         self._refuse_another_day()
         declaration = replace(self._declaration(workflow), in_use=self._in_use(workflow))
         return prepare(declaration, choices, Rates(self.book), self._now)
-
-    def _in_use(self, workflow: str) -> InUse | None:
-        """Return what the ledger knows of the tool in use over the last period."""
-        from clearbar.trial.declaration import InUse
-        from clearbar.trial.in_force import tool_use
-
-        cards = {card.workflow.name: card for card in super().scorecard().cards}
-        known = tool_use(cards[workflow].models, self.declared.tools) if workflow in cards else None
-        if known is None or not known[1].usage.calls:
-            return None
-        tool, usage = known[0], known[1].usage
-        asked = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
-        unpriced = usage.calls_unpriced
-        return InUse(
-            tool,
-            asked / usage.calls,
-            usage.output_tokens / usage.calls,
-            None if unpriced else usage.cost_usd / usage.calls,
-        )
 
     async def _run(
         self, prepared: Prepared, progress: Callable[[Standing], None] | None
@@ -333,10 +215,10 @@ class Trialing(Owning):
         from time import monotonic
 
         from clearbar.tools.rates import Rates
-        from clearbar.trial.running.buying import Time
         from clearbar.trial.running.ceiling import Pricing
         from clearbar.trial.running.evidence import Evidence
-        from clearbar.trial.running.run import Means
+        from clearbar.trial.running.purchase import Time
+        from clearbar.trial.running.runnable import Means
 
         return Means(
             caller,

@@ -76,6 +76,8 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "findings[].more_cases": "About how many more cases would decide; null if none would.",
         "findings[].more_usd": "About what they would cost, as text.",
         "findings[].note": "What a reader has to know: failures, the threshold of a cascade.",
+        "findings[].threshold": "Of a cascade: the least confidence at which the first tool's "
+        "answer stands; null of other tools.",
         "findings[].path": "The evidence path: what was known after `n` cases.",
         "findings[].path[].n": "Cases so far.",
         "findings[].path[].mean": "Their mean.",
@@ -166,6 +168,7 @@ def _finding_json(finding: Finding, certificate: Certificate) -> dict[str, objec
         "more_cases": finding.more_cases,
         "more_usd": _money(finding.more_usd),
         "note": finding.note,
+        "threshold": finding.threshold,
         "path": [_step_json(step) for step in finding.path],
     }
 

@@ -76,6 +76,7 @@ def _finding(race: Race, candidate: Candidate, owners: dict[str, str]) -> Findin
         more_usd=_more_usd(race, lane, more),
         note=_note(race, candidate, lane),
         path=lane.path(),
+        threshold=lane.threshold,
     )
 
 

@@ -27,8 +27,8 @@ from clearbar.trial.identity import (
     question_digest,
 )
 from clearbar.trial.race.race_plan import Graded
-from clearbar.trial.running.buying import Bought, NoAnswer, Question
 from clearbar.trial.running.pace import Circuit
+from clearbar.trial.running.purchase import Bought, NoAnswer, Question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from clearbar.trial.grading.labelling import Labelling
     from clearbar.trial.race.race_plan import Ask
     from clearbar.trial.recorded.recorded_score import RecordedScore
-    from clearbar.trial.running.buying import Buyer, Time
+    from clearbar.trial.running.buying import Buyer
     from clearbar.trial.running.evidence import Evidence
+    from clearbar.trial.running.purchase import Time
     from clearbar.trial.trial import Case
 
 COMPUTED: Final = frozenset({"rules", "classifier"})

@@ -9,96 +9,27 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Protocol
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.errors import ClearbarError
 from clearbar.core.money import usd
-from clearbar.tools.address import provider_of
-from clearbar.tools.tool import Answer, Failure, GpuPrice, NoPrice
-from clearbar.trial.attempts import Attempt, AttemptEnd
-from clearbar.trial.identity import answer_digest, asked_digest
+from clearbar.tools.tool import Answer, Failure
+from clearbar.trial.running.call_record import begun, ended, never_sent
 from clearbar.trial.running.pace import Circuit, Pace, retry_wait_s
+from clearbar.trial.running.purchase import Bought, NoAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from datetime import datetime
-    from random import Random
+    from collections.abc import Mapping
 
-    from clearbar.tools.tool import Request, Tool
-    from clearbar.trial.attempts import AttemptKind
+    from clearbar.tools.tool import Tool
+    from clearbar.trial.attempts import Attempt, AttemptEnd
     from clearbar.trial.grading.grader import Asker
     from clearbar.trial.running.budget import Budget
     from clearbar.trial.running.ceiling import Pricing
     from clearbar.trial.running.evidence import Evidence
+    from clearbar.trial.running.purchase import Question, Take, Time
 
-SELF_HOSTED: Final = "self-hosted"
-"""Who bills where nobody does: tools with a cost of their own that name no provider."""
 _NOTHING: Final = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """Time as arguments: what the clock says, what has passed, how to wait, and chance."""
-
-    now: Callable[[], datetime]
-    monotonic_s: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]]
-    rng: Random
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of whom, for which trial."""
-
-    tool: Tool
-    request: Request
-    kind: AttemptKind
-    workflow: str
-    trial: str
-    tool_digest: str
-    prompt_digest: str
-    case_digest: str
-
-    @property
-    def asked(self) -> str:
-        """The key of its answer."""
-        return asked_digest(self.tool_digest, self.prompt_digest, self.case_digest)
-
-
-@dataclass(frozen=True, slots=True)
-class Bought:
-    """An answer that has arrived and is not yet recorded: whoever gets it records it."""
-
-    answer: Answer
-    end: AttemptEnd
-
-
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """No answer, and why."""
-
-    what: str
-    refused: bool = False
-    """Asking again could never help: its declaration or the environment has to be changed."""
-    unaffordable: bool = False
-    """The budget does not allow the call."""
-    unpriced: bool = False
-    """It never will, since nobody knows what the call costs."""
-    final: bool = False
-    """This trial had given it up before."""
-    by_judge: bool = False
-    """There is an answer, and no verdict on it."""
-    answers_before: int = 0
-    """`Circuit.answers` when this was said, of who failed: with more, it is known to work since."""
-
-
-class Take(Protocol):
-    """Records an answer, with what else becomes known in the same moment."""
-
-    async def __call__(self, bought: Bought) -> None:
-        """On return it is durable."""
-        ...
 
 
 @dataclass(slots=True)
@@ -218,14 +149,14 @@ class Buyer:
         self, question: Question, ceiling: Decimal | None, take: Take
     ) -> Bought | Failure | NoAnswer:
         task = asyncio.current_task()
-        attempt = self._attempt(question, ceiling)
+        attempt = begun(question, ceiling, self._time.now())
         cost: Decimal | None = None
         if task is not None:
             self.sending.add(task)
         try:
             await self._evidence.begin([attempt])
             said = await self._ask(question)
-            end = self._end(attempt, question.tool, said)
+            end = self._ended(attempt, question.tool, said)
             cost = end.cost_usd
             lane = self._lane(question.tool)
             lane.dearest_usd = max(lane.dearest_usd, cost or _NOTHING)
@@ -248,60 +179,11 @@ class Buyer:
             what = f"{error.message} ({error.hint})" if error.hint else error.message
             return NoAnswer(what, refused=True)
 
-    def _attempt(self, question: Question, ceiling: Decimal | None) -> Attempt:
-        tool = question.tool
-        return Attempt(
-            uuid4().hex,
-            question.asked,
-            question.kind,
-            question.workflow,
-            question.trial,
-            tool.name,
-            biller_of(tool),
-            tool.model or "",
-            question.tool_digest,
-            question.prompt_digest,
-            question.case_digest,
-            ceiling,
-            self._time.now(),
-        )
-
-    def _end(self, attempt: Attempt, tool: Tool, said: Answer | Failure | NoAnswer) -> AttemptEnd:
-        now, attempt_id = self._time.now(), attempt.attempt_id
-        if isinstance(said, NoAnswer):  # nothing was sent
-            return AttemptEnd(
-                attempt_id, "failed", now, said.what, cost_usd=_NOTHING, cost_source="declared"
-            )
-        cost, source = self._pricing.cost(tool, said, attempt.started_at)
-        if isinstance(said, Failure):
-            return AttemptEnd(
-                attempt_id,
-                "failed",
-                now,
-                said.what,
-                http_status=said.status,
-                usage=said.usage,
-                cost_usd=cost,
-                cost_source=source,
-                upstream_id=said.upstream_id,
-                latency_ms=said.latency_ms,
-            )
-        return AttemptEnd(
-            attempt_id,
-            "answered",
-            now,
-            answer_digest=answer_digest(said.text),
-            usage=said.usage,
-            cost_usd=cost,
-            cost_source=source,
-            confidence=said.confidence,
-            model=said.model,
-            upstream_id=said.upstream_id,
-            service_tier=said.service_tier,
-            speed=said.speed,
-            geo=said.geo,
-            latency_ms=said.latency_ms,
-        )
+    def _ended(self, attempt: Attempt, tool: Tool, said: Answer | Failure | NoAnswer) -> AttemptEnd:
+        now = self._time.now()
+        if isinstance(said, NoAnswer):
+            return never_sent(attempt, said, now)
+        return ended(attempt, said, now, self._pricing.cost(tool, said, attempt.started_at))
 
     def _lane(self, tool: Tool) -> _Lane:
         lane = self._lanes.get(tool.name)
@@ -313,13 +195,6 @@ class Buyer:
             )
             self._lanes[tool.name] = lane
         return lane
-
-
-def biller_of(tool: Tool) -> str:
-    """Return who bills, as a charge names it; what has a cost of its own bills itself."""
-    if tool.provider is None and isinstance(tool.cost, NoPrice | GpuPrice):
-        return SELF_HOSTED
-    return provider_of(tool)
 
 
 def _unaffordable(tool: Tool, ceiling: Decimal | None, budget: Budget) -> str:

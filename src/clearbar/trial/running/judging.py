@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from clearbar.core.errors import ClearbarError
 from clearbar.tools.tool import Answer, Failure, Request, Tool
 from clearbar.trial.identity import answering_digest, digest_of, prompt_digest
-from clearbar.trial.running.buying import Bought, NoAnswer, Question
+from clearbar.trial.running.purchase import Bought, NoAnswer, Question
 
 if TYPE_CHECKING:
     from clearbar.trial.running.buying import Buyer

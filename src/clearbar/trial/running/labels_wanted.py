@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from clearbar.trial.grading.labelling import Counted
     from clearbar.trial.race.race_plan import Ask
     from clearbar.trial.running.evidence import Evidence
-    from clearbar.trial.running.run import Trial
+    from clearbar.trial.running.runnable import Trial
     from clearbar.trial.trial import Case
 
 MOST: Final = 200

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from clearbar.trial.race.race_plan import Ask, Graded
 from clearbar.trial.running.asking import Got
-from clearbar.trial.running.buying import NoAnswer
+from clearbar.trial.running.purchase import NoAnswer
 from clearbar.trial.running.questions import needed_tools
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from clearbar.trial.running.buying import NoAnswer
 from clearbar.trial.running.pace import BROKEN_AFTER
+from clearbar.trial.running.purchase import NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,99 +17,39 @@ a row, and the tool is broken: nothing is held against it, and the race goes on 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from clearbar.core.money import usd
 from clearbar.trial.certifying.certificate import LABELS_WANTED, STOPPED, certificate_of
-from clearbar.trial.grading.labelling import Labelling, LabelRule
+from clearbar.trial.grading.labelling import Labelling
 from clearbar.trial.identity import prompt_digest, trial_key
 from clearbar.trial.race.race_plan import Graded
 from clearbar.trial.running.asking import UNGRADED, Asking, Facts, Got
 from clearbar.trial.running.budget import Budget
 from clearbar.trial.running.buying import Buyer
-from clearbar.trial.running.ceiling import ASSUMED_OUTPUT_TOKENS, has_output_limit
 from clearbar.trial.running.evidence import STOPPED as STOPPED_CALL
 from clearbar.trial.running.evidence import claim
 from clearbar.trial.running.later_grades import LaterGrades
 from clearbar.trial.running.pace import BROKEN_AFTER
 from clearbar.trial.running.questions import Questions
+from clearbar.trial.running.run_warnings import open_ended, over_budget, ungraded
 from clearbar.trial.running.standing import standing_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
-    from clearbar.tools.tool import Tool
     from clearbar.trial.attempts import Spent
-    from clearbar.trial.grading.grader import Asker, Grader
-    from clearbar.trial.race.race import Race
     from clearbar.trial.race.race_plan import Ask
-    from clearbar.trial.recorded.recorded_score import RecordedScore
-    from clearbar.trial.running.buying import NoAnswer, Time
-    from clearbar.trial.running.ceiling import Pricing
-    from clearbar.trial.running.evidence import Evidence
-    from clearbar.trial.running.judging import RecordedJudge
+    from clearbar.trial.running.purchase import NoAnswer
     from clearbar.trial.running.questions import Turn
-    from clearbar.trial.running.standing import Standing
-    from clearbar.trial.trial import Case, Certificate, Identity
+    from clearbar.trial.running.runnable import Means, Trial
+    from clearbar.trial.trial import Case, Certificate
 
 GRACE_S: Final = 15.0
 """How long requests under way are waited for when a trial ends, since they are paid for."""
 STOP_GRACE_S: Final = 2.0
 """The same when somebody stops it by hand."""
 _SHOW_EVERY_S: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """All that is fixed before a trial begins."""
-
-    identity: Identity
-    race: Race
-    cases: Sequence[Case]
-    """In the fixed order; none of them was used for training."""
-    tools: Mapping[str, Tool]
-    """Every tool that the race may ask, parts of cascades too."""
-    digests: Mapping[str, str]
-    """Tool -> `identity.answering_digest`."""
-    grader: Grader
-    prompt: str = ""
-    max_usd: Decimal | None = None
-    concurrency: int = 16
-    capture: bool = False
-    recorded: Mapping[tuple[str, str], RecordedScore] = field(default_factory=dict)
-    """(tool, case) -> a score from elsewhere; such a case is not asked again."""
-    graded_later: bool = False
-    """Whether the grader is a judge or a person, who is asked after an answer is recorded."""
-    judge: RecordedJudge | None = None
-    """The asker that the grader was made with, where it is a judge."""
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def label_rule(self) -> LabelRule | None:
-        """Which answers people look at beside a judge; None where they correct none."""
-        share = self.race.plan.judge_share
-        return None if share is None else LabelRule(self.identity.seed, share)
-
-    @property
-    def asks_people(self) -> bool:
-        """Whether people have a say: as graders, or to correct a judge."""
-        return self.graded_later and (self.judge is None or self.label_rule is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a trial is run with."""
-
-    asker: Asker
-    evidence: Evidence
-    pricing: Pricing
-    time: Time
-    claims: Path
-    """A folder for the lock that keeps a second process from running the same trial."""
-    progress: Callable[[Standing], None] = field(default=lambda _: None)
 
 
 async def run(trial: Trial, means: Means) -> Certificate:
@@ -146,7 +86,7 @@ class _Run:
         self._asking = Asking(self._facts(), means.asker, evidence, self._buyer, means.time)
         self._questions = Questions(self._race, self._asking, self._buyer, trial.concurrency)
         self._later = LaterGrades(self._race, self._asking)
-        self._warnings = [*trial.warnings, *_open_ended(trial)]
+        self._warnings = [*trial.warnings, *open_ended(trial)]
         self._ungraded = 0
         self._graded_before: dict[Ask, int] = {}
         """Of answers that could not be graded when they were due, what had been by then."""
@@ -169,13 +109,10 @@ class _Run:
             await self._later.close()
             evidence, now = self._means.evidence, self._means.time.now()
             evidence.lose_open(self._workflow, now, STOPPED_CALL)
-        if self._ungraded:
-            self._warnings.append(
-                f"answers that could not be graded, and count as wrong: {self._ungraded}"
-            )
+        self._warnings += ungraded(self._ungraded)
         if (advice := self._asking.facts.labelling.advice(self._decided_on())) is not None:
             self._warnings.append(str(advice))
-        self._warnings += _over_budget(self._buyer.budget)
+        self._warnings += over_budget(self._buyer.budget)
         spent = evidence.spent(self._key)
         identity = self._trial.identity
         return certificate_of(self._race, identity, spent, now, self._warnings)
@@ -265,8 +202,8 @@ class _Run:
 
     def _give_later_grades(self) -> None:
         before = self._race.current
-        ungraded, stopped = self._later.give()
-        self._ungraded += ungraded
+        left, stopped = self._later.give()
+        self._ungraded += left
         if stopped is not None:
             self._race.stop("budget" if stopped.unaffordable else "broken", None, stopped.what)
         self._moved_on(before)
@@ -339,24 +276,3 @@ def _budget(trial: Trial, spent: Mapping[str, Spent]) -> Budget:
     """Return what may still be spent, after what all runs of the trial spent, tool by tool."""
     each_usd = (each.usd + each.unpriced_ceiling_usd for each in spent.values())
     return Budget(trial.max_usd, sum(each_usd, Decimal(0)))
-
-
-def _over_budget(budget: Budget) -> list[str]:
-    """Return what to say where a call cost more than was reserved for it."""
-    if budget.limit_usd is None or budget.spent_usd <= budget.limit_usd:
-        return []
-    spent, limit = usd(budget.spent_usd), usd(budget.limit_usd)
-    why = "answers were longer than the settings allow, or the budget was made smaller"
-    return [f"it spent {spent} of a budget of {limit}: {why}"]
-
-
-def _open_ended(trial: Trial) -> list[str]:
-    """Return what a budget cannot promise: tools whose longest answer nobody limits."""
-    if trial.max_usd is None:
-        return []
-    names = [tool.name for tool in trial.tools.values() if not has_output_limit(tool)]
-    return [
-        f"{name} names no max_tokens: each call was reserved at {ASSUMED_OUTPUT_TOKENS:,} tokens of"
-        " output, and a longer answer may pass the budget"
-        for name in sorted(names)
-    ]
