@@ -6,7 +6,7 @@ export UV_COMPILE_BYTECODE = 1
 export UV_LINK_MODE = copy
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test fast check versions lint types floors docs samples prices bench lock clean
+.PHONY: help demo test fast check versions lint types floors docs samples prices bench lock litellm clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,11 +73,18 @@ prices: .venv/dev  ## rewrite the shipped price book, after `make lock` has move
 	@$(BIN)/python -c "from pathlib import Path; from clearbar.spend.prices import ship; ship(Path('src/clearbar/spend/price_book'))"
 
 bench: .venv/dev  ## ratios against peers and limits; never absolute times
-	@for b in ingest pricing scorecard trial_cases trial_search trial_cascades trials no_model; do $(BIN)/python benchmarks/$$b.py || exit 1; done
+	@for b in ingest pricing scorecard trial_cases trial_search trial_cascades trials no_model budgets drift gateway; do $(BIN)/python benchmarks/$$b.py || exit 1; done
 
 lock: .boot/ok  ## renew the locks: hashes, no addresses
 	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group build -o requirements.lock
 	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra spark --extra distil --extra encrypt --extra otel --extra postgres --group build --group dev -c requirements.lock -o requirements-dev.lock
 
+.venv-litellm/ok: .boot/ok requirements-litellm.lock
+	@.boot/bin/uv venv --quiet --clear --python .boot/bin/python .venv-litellm
+	@.boot/bin/uv pip sync --quiet --python .venv-litellm/bin/python --require-hashes --only-binary :all: requirements-litellm.lock
+	@touch $@
+
+litellm: .venv-litellm/ok  ## LiteLLM in an environment of its own, for the tests of the plug-in
+
 clean:  ## remove what the targets above have made
-	@rm -rf .boot .venv build .coverage* .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .boot .venv .venv-litellm build .coverage* .mypy_cache .pytest_cache .ruff_cache

@@ -406,6 +406,7 @@ def test_every_key_is_documented_in_one_sentence() -> None:
     assert [doc.name for doc in REFERENCE if doc.type != "list of tables" and not doc.example] == [
         "workspace",
         "policy",
+        "gateway",
     ]
 
 

@@ -17,6 +17,19 @@ from clearbar.gate.kill_rule import parse_kill_rule
 from clearbar.gate.policy_settings import Policy
 from clearbar.own.declare import KILL, TIER_KEYS, WORKFLOW_KEYS, read_tier, read_workflow
 from clearbar.own.tiers import shipped_tiers, tier_of
+from clearbar.route.declare import (
+    check_budgets,
+    check_gateway,
+    check_route,
+    check_teams,
+    read_budget,
+    read_gateway,
+    read_route,
+    read_team,
+)
+from clearbar.route.declare_keys import GATEWAY_KEYS
+from clearbar.route.declare_route_keys import BUDGET_KEYS, ROUTE_KEYS, TEAM_KEYS
+from clearbar.route.declared_route import DeclaredGateway
 from clearbar.spend.declare import PRICE_KEYS, TABLE_KEYS, read_price, read_table
 from clearbar.tools.declare import TOOL_KEYS, check_cascades, read_tool
 from clearbar.trial.declare import TRIAL_KEYS, check_names, read_trial
@@ -27,6 +40,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clearbar.own.workflow import TierRule, Workflow
+    from clearbar.route.declared_route import DeclaredRoute, Team
+    from clearbar.route.route import Budget
     from clearbar.spend.price_override import PriceOverride
     from clearbar.spend.table_mapping import TableMapping
     from clearbar.tools.tool import Tool
@@ -50,6 +65,11 @@ class Declared:
     """Those that declare no tier have that of their model's name, or of the last tool they ask."""
     trials: tuple[TrialPlan, ...] = ()
     policy: Policy = Policy()  # noqa: RUF009 - frozen
+    gateway: DeclaredGateway = DeclaredGateway()  # noqa: RUF009 - frozen
+    routes: tuple[DeclaredRoute, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    """Without the `budget_usd_month` of workflows."""
+    teams: tuple[Team, ...] = ()
 
 
 def load(path: Path) -> Declared:
@@ -173,7 +193,44 @@ POLICY: Final = Key(
     Policy(),
     "The thresholds and grace periods of the gate.",
 )
-KEYS: Final = (WORKSPACE, WORKFLOWS, TIERS, PRICES, TABLES, TOOLS, TRIALS, POLICY)
+GATEWAY: Final[Key[DeclaredGateway]] = Key(
+    "gateway",
+    table_of(GATEWAY_KEYS, read_gateway),
+    DeclaredGateway(),
+    "The gateway: where it listens, and where requests go that no route sends elsewhere.",
+)
+ROUTES: Final[Key[tuple[DeclaredRoute, ...]]] = Key(
+    "route",
+    tables_of(ROUTE_KEYS, read_route, unique="workflow"),
+    (),
+    "What is done with a workflow's requests; one without it has a route all the same.",
+)
+BUDGETS: Final[Key[tuple[Budget, ...]]] = Key(
+    "budget",
+    tables_of(BUDGET_KEYS, read_budget),
+    (),
+    "What may be spent through the gateway, beside `budget_usd_month` of workflows.",
+)
+TEAMS: Final[Key[tuple[Team, ...]]] = Key(
+    "team",
+    tables_of(TEAM_KEYS, read_team, unique="name"),
+    (),
+    "A team and its workflows; a workflow is of one team at most.",
+)
+KEYS: Final = (
+    WORKSPACE,
+    WORKFLOWS,
+    TIERS,
+    PRICES,
+    TABLES,
+    TOOLS,
+    TRIALS,
+    POLICY,
+    GATEWAY,
+    ROUTES,
+    BUDGETS,
+    TEAMS,
+)
 REFERENCE: Final = reference(KEYS)
 """Every key of clearbar.toml: what docs/reference/clearbar-toml.md is made of."""
 
@@ -187,6 +244,7 @@ def _read(root: Table) -> Declared:
     known = {each.name for each in workflows}, {each.name for each in tools}
     for at, trial in enumerate(trials):
         check_names(trial, root.place.at(TRIALS.name, at), *known)
+    gateway, routes, budgets, teams = _routing(root, workflows, tools)
     return Declared(
         workspace_name=name,
         as_of=as_of,
@@ -197,7 +255,27 @@ def _read(root: Table) -> Declared:
         tools=tuple(_with_parts_tier(tool, tiered) for tool in tiered),
         trials=trials,
         policy=root.take(POLICY),
+        gateway=gateway,
+        routes=routes,
+        budgets=budgets,
+        teams=teams,
     )
+
+
+def _routing(
+    root: Table, workflows: Sequence[Workflow], tools: Sequence[Tool]
+) -> tuple[DeclaredGateway, tuple[DeclaredRoute, ...], tuple[Budget, ...], tuple[Team, ...]]:
+    """Return what is declared of the gateway, with the names in it checked."""
+    place, names = root.place, [each.name for each in workflows]
+    gateway, routes = root.take(GATEWAY), root.take(ROUTES)
+    budgets, teams = root.take(BUDGETS), root.take(TEAMS)
+    check_gateway(gateway, place.at(GATEWAY.name), [each.name for each in tools], names)
+    known = {each.name: each for each in (*gateway.upstreams, *tools)}
+    for at, route in enumerate(routes):
+        check_route(route, place.at(ROUTES.name, at), names, known)
+    check_budgets(budgets, place.at(BUDGETS.name), workflows, teams)
+    check_teams(teams, place.at(TEAMS.name), names)
+    return gateway, routes, budgets, teams
 
 
 def _with_tier(tool: Tool, tiers: Sequence[TierRule]) -> Tool:

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.gate.made import AS_OF, HEALTHY, USAGE, WORKFLOW, estimate
 
-from clearbar.gate.facts import Facts, GrowthFacts, KillRuleResult
+from clearbar.gate.facts import Drift, Facts, GrowthFacts, KillRuleResult
 from clearbar.gate.gather import month_spend
 from clearbar.gate.policy import RULES, decide, policy_table
 from clearbar.gate.policy_settings import Policy
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 GROWN: Final = GrowthFacts(estimate(0.8, 0.62, 1.0), estimate(0.01, -0.05, 0.07), 0.06)
 IN_USE: Final = ToolInUse("claude-opus-4-6", True, estimate(0.95, 0.93, 0.97, 900), Decimal("0.04"))
 SMALL: Final = CertifiedTool("gpt-5-mini", date(2026, 9, 1), Decimal("0.003"))
+DRIFT: Final = Drift(
+    "gpt-5-mini", date(2026, 10, 30), "gpt-5-mini scores 0.81, under its bar of 0.92"
+)
 
 CASES: Final[dict[str, dict[str, Any]]] = {
     "no_owner": {"workflow": {"owner": None}},
@@ -40,6 +43,7 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "loses_money": {"return_usd": estimate(-200.0, -300.0, -100.0)},
     "tokens_up_outcomes_flat": {"growth": GROWN},
     "cheaper_tool_ignored": {"tool_in_use": IN_USE, "certified": (SMALL,)},
+    "drifted": {"drift": DRIFT},
     "earns_its_tier": {},
 }
 """What, changed on a healthy workflow, makes exactly one rule hold."""
@@ -74,11 +78,14 @@ def test_every_rule_of_the_table_has_a_case() -> None:
 def test_the_table_has_the_gravest_rules_first_and_funds_last() -> None:
     severities = [SEVERITY[rule.decision] for rule in RULES]
     assert severities == sorted(severities, reverse=True)
-    assert [rule.name for rule in RULES if rule.decision == "fund"] == [RULES[-1].name]
+    assert [rule.name for rule in RULES if rule.decision == "fund"] == [
+        "drifted",
+        "earns_its_tier",
+    ]
 
 
 def test_rule_names_are_unique() -> None:
-    assert len({rule.name for rule in RULES}) == len(RULES) == 13
+    assert len({rule.name for rule in RULES}) == len(RULES) == 14
 
 
 @given(st.sets(st.sampled_from(sorted(CASES))), st.sampled_from(sorted(CASES)))
@@ -411,3 +418,25 @@ def test_the_docs_table_names_only_keys_that_the_policy_has() -> None:
 def test_a_defence_holds_for_a_day_at_least() -> None:
     policy = Policy(review_days=1, stakes_review={"high": 0.1, "normal": 0.1, "low": 0.1})
     assert changed({"policy": policy}).review_days == 1
+
+
+def test_an_alarm_names_the_tool_the_day_and_the_trial_that_is_due() -> None:
+    reason = decide(changed(CASES["drifted"])).reasons[0]
+    assert reason.fact == "since 2026-10-30: gpt-5-mini scores 0.81, under its bar of 0.92"
+    assert reason.next_step.endswith("clearbar trial support-replies")
+
+
+def test_a_workflow_is_funded_on_its_old_tool_while_an_alarm_stands() -> None:
+    assert decide(changed(CASES["drifted"])).decision == "fund"
+
+
+def test_nobody_is_paused_for_ignoring_a_cheaper_tool_that_fell() -> None:
+    assert rules_of(changed(CASES["cheaper_tool_ignored"], CASES["drifted"])) == ["drifted"]
+
+
+def test_another_cheaper_tool_is_still_ignored_while_an_alarm_stands() -> None:
+    other = {"drift": replace(DRIFT, tool="gpt-5-nano")}
+    assert rules_of(changed(CASES["cheaper_tool_ignored"], other)) == [
+        "cheaper_tool_ignored",
+        "drifted",
+    ]

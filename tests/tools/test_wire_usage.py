@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearbar.tools.tool import TokenUsage
-from clearbar.tools.wire_usage import anthropic_usage, openai_usage
+from clearbar.tools.wire_usage import (
+    anthropic_usage,
+    embeddings_usage,
+    openai_usage,
+    responses_usage,
+)
 
 counts = st.integers(0, 10**9)
 
@@ -161,3 +166,46 @@ def test_no_usage_raises_or_holds_a_negative_meter(
     if usage is not None:
         meters = (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens)
         assert all(each is None or each >= 0 for each in meters)
+
+
+def test_the_responses_api_counts_the_same_under_other_names() -> None:
+    said = {
+        "input_tokens": 1000,
+        "input_tokens_details": {"cached_tokens": 600, "cache_write_tokens": 300},
+        "output_tokens": 200,
+        "output_tokens_details": {"reasoning_tokens": 150},
+        "total_tokens": 1200,
+    }
+    assert responses_usage(said) == TokenUsage(
+        input_tokens=100,
+        cache_read_tokens=600,
+        cache_write_tokens=300,
+        output_tokens=200,
+        reasoning_tokens=150,
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"input_tokens": 5, "input_tokens_details": {"cached_tokens": 6}},
+        {"input_tokens": 5, "output_tokens": 5, "total_tokens": 11},
+        {"prompt_tokens": 5},
+        {},
+        None,
+    ],
+)
+def test_a_usage_of_responses_that_does_not_add_up_is_unknown(said: object) -> None:
+    assert responses_usage(said) is None
+
+
+def test_embeddings_have_input_alone() -> None:
+    assert embeddings_usage({"prompt_tokens": 8, "total_tokens": 8}) == TokenUsage(input_tokens=8)
+    assert embeddings_usage({"prompt_tokens": 8}) == TokenUsage(input_tokens=8)
+
+
+@pytest.mark.parametrize(
+    "said", [{"prompt_tokens": 8, "total_tokens": 9}, {"prompt_tokens": -8}, {}, None, "many"]
+)
+def test_a_usage_of_embeddings_that_does_not_add_up_is_unknown(said: object) -> None:
+    assert embeddings_usage(said) is None

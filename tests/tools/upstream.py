@@ -78,6 +78,7 @@ class Upstream:
 
     `cached_tokens` are reported as read from a cache with each answer. With `key`, a request
     without it is refused. `usage` stands in the protocol's own words instead of counted words.
+    `others` answers other routes, by method and path: a JSON value, or a list of events.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Upstream:
         usage: Callable[[Asked, str], Mapping[str, Any]] | None = None,
         seconds: float = 0.0,
         key: str | None = None,
+        others: Mapping[tuple[str, str], Callable[[Any], object]] | None = None,
         log: Path | None = None,
         port: int = 0,
         tls: ssl.SSLContext | None = None,
@@ -105,6 +107,9 @@ class Upstream:
         self._usage = usage
         self._seconds = seconds
         self._key = key
+        self._others = others or {}
+        self.asked_otherwise: list[tuple[str, str, bytes]] = []
+        """Method, target and body of the requests for other routes."""
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if log else None
         self._run = secrets.token_hex(4)
         self._listening = socket.create_server(("127.0.0.1", port))
@@ -180,6 +185,11 @@ class Upstream:
         headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
         payload = await reader.readexactly(int(headers.get("content-length", 0)))
         protocol = PROTOCOLS.get(path.partition("?")[0])
+        other = self._others.get((method, path.partition("?")[0]))
+        if other is not None:
+            self.asked_otherwise.append((method, path, payload))
+            _send_other(writer, other(json.loads(payload or b"null")))
+            return True
         if method != "POST" or protocol is None:
             _send(writer, 404, json.dumps(error_body("openai", 404)).encode())
             return True
@@ -258,6 +268,13 @@ def _send(
 ) -> None:
     fields = {"content-type": "application/json", "content-length": len(payload)}
     writer.write(_head(status, fields | dict(headers or {})) + payload)
+
+
+def _send_other(writer: asyncio.StreamWriter, said: object) -> None:
+    if isinstance(said, list):
+        _send(writer, 200, b"".join(said), {"content-type": "text/event-stream"})
+    else:
+        _send(writer, 200, json.dumps(said).encode())
 
 
 def _head(status: int, headers: Mapping[str, object]) -> bytes:

@@ -17,6 +17,7 @@ VERBS: Final = {
     "own": "Who owns each workflow, and what a good outcome costs.",
     "trial": "Find the cheapest tool that clears a bar, with a certificate.",
     "gate": "Fund, pause or kill: verdicts, defences, overrides, history.",
+    "route": "Send requests to the tool that won, within budget; show the routes and why.",
     "check": "Verify the ledger, the docket and clearbar.toml.",
     "completion": "Print the script that completes commands with the tab key.",
 }

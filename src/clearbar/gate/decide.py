@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from clearbar.core.errors import Problem
 from clearbar.core.money import usd
@@ -13,11 +13,19 @@ from clearbar.gate.policy import decide
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from clearbar.gate.facts import Drift
     from clearbar.gate.policy_settings import Policy
     from clearbar.gate.recorded import DocketState, RecordedVerdict
     from clearbar.gate.verdict import Verdict
     from clearbar.own.card import DayFacts, Scorecard, WorkflowCard
     from clearbar.trial.in_force import InForce
+
+
+class _Found(NamedTuple):
+    """What was found out of the workflows, by name."""
+
+    trials: Mapping[str, InForce]
+    drifts: Mapping[str, Drift]
 
 
 def verdicts(
@@ -26,6 +34,7 @@ def verdicts(
     state: DocketState,
     history: Mapping[str, Sequence[DayFacts]] | None = None,
     trials: Mapping[str, InForce] | None = None,
+    drifts: Mapping[str, Drift] | None = None,
 ) -> tuple[Verdict, ...]:
     """Return a verdict on every workflow, dearest first; overrides in force are applied.
 
@@ -33,11 +42,13 @@ def verdicts(
 
     The defences are the scorecard's. `history` gives, by workflow, every day as far back as
     `gather.days_needed`; without it, kill rules can look no further back than the scorecard's
-    period and the one before. `trials` gives, by workflow, what its certificates say.
+    period and the one before. `trials` gives, by workflow, what its certificates say,
+    and `drifts` the alarms of the watch that stand.
     """
-    days, known = history or {}, trials or {}
+    days = history or {}
+    found = _Found(trials or {}, drifts or {})
     return tuple(
-        _verdict(card, policy, scorecard, state, days.get(card.workflow.name), known)
+        _verdict(card, policy, scorecard, state, days.get(card.workflow.name), found)
         for card in scorecard.cards
     )
 
@@ -94,7 +105,7 @@ def _verdict(
     scorecard: Scorecard,
     state: DocketState,
     history: Sequence[DayFacts] | None,
-    trials: Mapping[str, InForce],
+    found: _Found,
 ) -> Verdict:
     recorded = state.verdicts.get(card.workflow.name)
     facts = facts_of(
@@ -103,7 +114,8 @@ def _verdict(
         scorecard.as_of,
         history=history,
         paused_since=None if recorded is None else recorded.paused_since,
-        known=trials.get(card.workflow.name),
+        known=found.trials.get(card.workflow.name),
+        drift=found.drifts.get(card.workflow.name),
     )
     verdict = decide(facts)
     override = state.overrides.get(verdict.workflow)

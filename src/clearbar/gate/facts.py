@@ -58,6 +58,16 @@ class KillRuleResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """A routed tool that was seen to fall under its bar, and for which nothing newer is known."""
+
+    tool: str
+    on: date
+    what: str
+    """The finding with its numbers."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that a rule may read of one workflow."""
 
@@ -84,6 +94,8 @@ class Facts:
     """None until a trial has measured it."""
     certified: tuple[CertifiedTool, ...] | None = None
     """The tools that clear the bar; None until a trial has run."""
+    drift: Drift | None = None
+    """Set while an alarm of the watch stands, and the route is back on the old tool."""
 
     @property
     def spending(self) -> bool:

@@ -156,7 +156,7 @@ def tokens_up_outcomes_flat(facts: Facts) -> str | None:
 def cheaper_tool_ignored(facts: Facts) -> str | None:
     """Find a certified tool that would have cost less for a while."""
     cheaper = cheapest_certified(facts)
-    if cheaper is None or facts.tool_in_use is None:
+    if cheaper is None or facts.tool_in_use is None or _fell(cheaper, facts):
         return None
     if facts.as_of <= cheaper.since + timedelta(days=facts.policy.grace_days):
         return None
@@ -165,6 +165,11 @@ def cheaper_tool_ignored(facts: Facts) -> str | None:
         f"{cheaper.name} has been certified since {cheaper.since} at "
         f"{_price(cheaper.usd_per_case)} per case; {used.name} costs {_price(used.usd_per_case)}"
     )
+
+
+def drifted(facts: Facts) -> str | None:
+    """Find a routed tool that fell under its bar, so that the old one is in force again."""
+    return None if facts.drift is None else f"since {facts.drift.on}: {facts.drift.what}"
 
 
 def earns_its_tier(facts: Facts) -> str:
@@ -193,6 +198,11 @@ def _tried(facts: Facts) -> str:
     if used is None or not used.clears:
         return ""
     return f"{used.name} is the cheapest tool that is certified to clear the bar; "
+
+
+def _fell(tool: CertifiedTool, facts: Facts) -> bool:
+    """Return whether a certified tool was seen to fall since."""
+    return facts.drift is not None and facts.drift.tool == tool.name
 
 
 def _price(usd_per_case: Decimal | None) -> str:

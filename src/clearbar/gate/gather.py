@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
+    from clearbar.gate.facts import Drift
     from clearbar.gate.policy_settings import Policy
     from clearbar.own.card import DayFacts, WorkflowCard
     from clearbar.own.workflow import Workflow
@@ -31,6 +32,7 @@ def facts_of(
     history: Sequence[DayFacts] | None = None,
     paused_since: date | None = None,
     known: InForce | None = None,
+    drift: Drift | None = None,
 ) -> Facts:
     """Return what the gate knows of a workflow.
 
@@ -60,6 +62,7 @@ def facts_of(
         paused_since=paused_since,
         tool_in_use=None if trial is None else trial.tool_in_use,
         certified=None if trial is None else trial.certified,
+        drift=drift,
     )
 
 

@@ -79,6 +79,11 @@ def switch_tool(facts: Facts) -> str:
     return f"{_who(facts)} puts {cheaper.name if cheaper else 'the cheaper tool'} in force."
 
 
+def try_again(facts: Facts) -> str:
+    """Have a new trial say which tool is enough now."""
+    return f"{_who(facts)} tries the tools again: clearbar trial {facts.workflow.name}"
+
+
 def keep_on(facts: Facts) -> str:
     """Name the owner's own next step, else what keeps the verdict."""
     if facts.workflow.next_step:

@@ -124,6 +124,14 @@ RULES: Final[tuple[Rule, ...]] = (
         next_steps.switch_tool,
     ),
     Rule(
+        "drifted",
+        "fund",
+        "The tool that it was routed to fell under its bar, so it is back on the old one, until a "
+        "new trial has ended.",
+        findings.drifted,
+        next_steps.try_again,
+    ),
+    Rule(
         "earns_its_tier",
         "fund",
         "No other rule holds.",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
     from decimal import Decimal
+    from pathlib import Path
 
     from clearbar.core.store import Store
     from clearbar.own.card import DayFacts, Defence, Scorecard
@@ -72,14 +73,20 @@ class ScoredSpend:
         return explain(usages, self._reading.origins, self.attributions)
 
     def trace(
-        self, records: Sequence[Mapping[str, Any]], explain_price: Callable[[str], dict[str, str]]
+        self,
+        records: Sequence[Mapping[str, Any]],
+        explain_price: Callable[[str], dict[str, str]],
+        kept: Path,
     ) -> Trace:
-        """Return the trace of a charge from its records, the winner first, with its workflow."""
+        """Return the trace of a charge from its records, the winner first, with its workflow.
+
+        `kept` is the folder to which files of Clearbar's own are named relative.
+        """
         known = self._reading.origins
         origin = united([known[key] for key in dict.fromkeys(r["origin_id"] for r in records)])
         found = self.attributions[origin.origin_id]
         price_id = records[0]["price_id"]
-        trace = trace_of(records, origin, explain_price(price_id) if price_id else {})
+        trace = trace_of(records, origin, explain_price(price_id) if price_id else {}, kept)
         return replace(trace, workflow=found.workflow, rule=found.why)
 
     def scorecard(

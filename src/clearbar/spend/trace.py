@@ -121,9 +121,15 @@ class Trace:
 
 
 def trace_of(
-    records: Sequence[Mapping[str, Any]], origin: Origin, price: Mapping[str, str]
+    records: Sequence[Mapping[str, Any]],
+    origin: Origin,
+    price: Mapping[str, str],
+    kept: Path = Path(),
 ) -> Trace:
-    """Return the trace of a charge from its records, the winner first."""
+    """Return the trace of a charge from its records, the winner first.
+
+    `kept` is where Clearbar keeps what is its own: a file there is named relative to it.
+    """
     winner = records[0]
     if price and not _multiplies_out(winner, price):
         price = no_longer_known(winner["price_id"])
@@ -141,7 +147,7 @@ def trace_of(
         price_version=winner["price_version"],
         price={key: value for key, value in price.items() if not key.startswith(_PER_UNIT)},
         lines=tuple(_price_lines(winner, price)),
-        witnesses=tuple(_witness(record, wins=record is winner) for record in records),
+        witnesses=tuple(_witness(record, kept, wins=record is winner) for record in records),
     )
 
 
@@ -221,17 +227,17 @@ def _quantities(record: Mapping[str, Any], units: Mapping[str, Decimal]) -> list
     return list(found.items())
 
 
-def _witness(record: Mapping[str, Any], *, wins: bool) -> Witness:
+def _witness(record: Mapping[str, Any], kept: Path, *, wins: bool) -> Witness:
     names = ("source", "parser_version", "uri", "line", "byte_offset", "byte_length", "digest")
     values = {name: record[name] for name in names}
-    return Witness(**values, lines=record["lines"], bytes=_bytes_now(record), wins=wins)
+    return Witness(**values, lines=record["lines"], bytes=_bytes_now(record, kept), wins=wins)
 
 
-def _bytes_now(record: Mapping[str, Any]) -> Bytes:
+def _bytes_now(record: Mapping[str, Any], kept: Path) -> Bytes:
     offset, length = record["byte_offset"], record["byte_length"]
     if offset is None or length is None or not record["digest"]:
         return "not kept"
-    path = Path(record["uri"])
+    path = kept / record["uri"]
     if not path.exists():
         return "missing"
     try:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from clearbar.workspace.gating import Gating
+from clearbar.workspace.serving import Serving
 
 
-class Workspace(Gating):
+class Workspace(Serving):
     """An open workspace with all its stages. Use as a context manager, or call `close`."""
 
 

@@ -1,4 +1,4 @@
-"""Stage 4 of a workspace: gate; and the whole of it."""
+"""Stage 4 of a workspace: gate."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from clearbar.core.errors import Problem
     from clearbar.gate.docket import Entry
+    from clearbar.gate.facts import Drift
     from clearbar.gate.verdict import Decision, Override, Verdict
     from clearbar.own.card import Defence
 
@@ -32,7 +33,13 @@ class Gating(Trialing):
         state = docket_state(self.store, self.as_of)
         scorecard = self.scorecard()
         trials = self.in_force(scorecard.cards)
-        return decide.verdicts(scorecard, policy, state, history, trials)
+        return decide.verdicts(scorecard, policy, state, history, trials, self._drifts())
+
+    def _drifts(self) -> dict[str, Drift]:
+        """Return the alarms that stand on routed tools, by workflow."""
+        from clearbar.route.watching.watch import drifts
+
+        return drifts(self.store)
 
     def judge(self) -> tuple[tuple[Verdict, ...], tuple[Verdict, ...]]:
         """Return the verdicts of today, and those that are news, which go into the docket.

@@ -66,7 +66,8 @@ class Spending(Opened):
             except UnknownName:
                 return no_longer_known(price_id)
 
-        return self._scored.trace(self.ledger.records_of(charge), explained)
+        kept = self.ledger.folder.path.parent
+        return self._scored.trace(self.ledger.records_of(charge), explained, kept)
 
     @property
     def quarantined_records(self) -> int:

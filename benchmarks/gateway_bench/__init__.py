@@ -1,0 +1,1 @@
+"""The parts of the gateway benchmark: upstream, load, systems, accounts of CPU time and memory."""

@@ -1,0 +1,1 @@
+"""Budgets that hold under concurrency: accounts, leases, holds."""

@@ -1,0 +1,1 @@
+"""Bytes in and out: the server side and the upstream side of the gateway."""

@@ -1,0 +1,89 @@
+"""What passes between the server side and whoever answers: a whole request, and the reply to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Names in lower case, values as they are on the wire."""
+
+
+class Request:
+    """One whole client request. Its target, headers and body never show in its repr."""
+
+    __slots__ = (
+        "_known",
+        "body",
+        "headers",
+        "keep_alive",
+        "method",
+        "old",
+        "path",
+        "peer",
+        "query",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: bytes,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        peer: str = "",
+        known: dict[bytes, bytes] | None = None,
+        keep_alive: bool = True,  # noqa: FBT001, FBT002 - by position: made for each request
+        old: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        self.method = method
+        self.path = path
+        """Without the query; percent-encoding as received."""
+        self.query = query
+        """Without the question mark; empty for none."""
+        self.headers = headers
+        """Names in lower case, in the order received; hop-by-hop ones included."""
+        self.body = body
+        self.peer = peer
+        """The client's address, empty where it has none."""
+        self.keep_alive = keep_alive
+        """Whether the connection may go on after the reply."""
+        self.old = old
+        """HTTP/1.0: it knows no chunks."""
+        self._known = dict(reversed(headers)) if known is None else known
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first value of a header, by its name in lower case; None where absent."""
+        return self._known.get(name)
+
+    def __repr__(self) -> str:
+        return f"Request({self.method}, {len(self.headers)} headers, {len(self.body)} bytes)"
+
+
+class Reply(Protocol):
+    """The answer to one request. Once the client has gone, its calls do nothing."""
+
+    gone: bool
+    """The client left before `end`, or was cut off: nobody hears more."""
+    full: bool
+    """The client reads too slowly: feed nothing more until `on_drained`."""
+    on_gone: Callable[[], None] | None
+    on_drained: Callable[[], None] | None
+
+    def send(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send the whole reply in one write."""
+
+    def start(self, status: int, headers: Headers, length: int | None) -> None:
+        """Send the head; `length` of the body where it is known, else it goes in chunks."""
+
+    def write(self, piece: bytes) -> None:
+        """Send a piece of the body."""
+
+    def end(self, last: bytes = b"") -> None:
+        """Send the last piece and what ends the body, in one write."""
+
+    def cut(self) -> None:
+        """Close, so that the client sees a broken reply and never a whole one."""
+
+
+Handler = Callable[[Request, Reply], None]

@@ -1,0 +1,275 @@
+"""Bytes of a client to whole requests, by a strict reading of HTTP/1.1. No network, no clock.
+
+The threat is request smuggling: two readers of the same bytes that disagree about where a request
+ends. What could be read in two ways is refused, and nothing after it on the connection is read.
+httptools (llhttp) refuses most of it: both framings, two lengths, folded lines, bare CR or LF, NUL,
+spaces in names. What it lets pass and we do not is checked here, once a head is whole.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import httptools
+
+from clearbar.route.http.message import Request
+from clearbar.route.http.refused import Refused, malformed
+
+if TYPE_CHECKING:
+    from clearbar.route.http.limits import Limits
+
+_METHODS: Final = {
+    each.encode(): each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+}
+_OLD_METHODS: Final = frozenset({"GET", "POST", "HEAD"})
+_ONCE: Final = frozenset(
+    {
+        b"api-key",
+        b"authorization",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"expect",
+        b"host",
+        b"proxy-authorization",
+        b"traceparent",
+        b"transfer-encoding",
+        b"x-api-key",
+        b"x-goog-api-key",
+    }
+)
+"""Headers by which somebody decides: two of them could be two decisions."""
+_SPECIAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
+_OURS: Final = b"x-clearbar-"
+
+
+class RequestReader:
+    """Feed it bytes, take whole requests from `ready`."""
+
+    __slots__ = (
+        "_body",
+        "_closed",
+        "_count",
+        "_fed",
+        "_headers",
+        "_known",
+        "_length",
+        "_limits",
+        "_method",
+        "_old",
+        "_parser",
+        "_peer",
+        "_pieces",
+        "_slice",
+        "_target",
+        "begun",
+        "in_body",
+        "ready",
+        "wants_continue",
+    )
+
+    def __init__(self, limits: Limits, peer: str = "") -> None:
+        self.ready: deque[Request] = deque()
+        """Whole requests, in order."""
+        self.begun = False
+        """Whether a request has begun and is not whole."""
+        self.in_body = False
+        """Whether its head is whole."""
+        self.wants_continue = False
+        """Whether the client waits for a 100 before it sends the body. Whoever sends it resets
+        this."""
+        self._limits = limits
+        self._peer = peer
+        self._parser = httptools.HttpRequestParser(self)
+        self._closed = False
+        self._fed = 0
+        """Bytes of the head in the slices after that in which it began."""
+        self._slice = 0
+        """Bytes that are being read."""
+        self._count = 0
+        """Headers of the head; more come after the body only."""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._known: dict[bytes, bytes] = {}
+        self._target = b""
+        self._method = ""
+        self._old = False
+        self._length = 0
+        self._body = b""
+        self._pieces: bytearray | None = None
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Read on.
+
+        Raises:
+            Refused: at what cannot be taken. Requests before it are in `ready`; nothing after it
+                may be read.
+        """
+        if self._closed:
+            return
+        self._slice = len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            if isinstance(error.__context__, Refused):
+                raise error.__context__ from None
+            raise
+        except httptools.HttpParserUpgrade:
+            raise _no_upgrade() from None
+        except httptools.HttpParserError:
+            if not self._closed:
+                raise malformed("the request cannot be read as HTTP") from None
+        if self.begun and not self.in_body:
+            self._fed += self._slice
+            if self._fed > self._limits.max_head_bytes:
+                raise _head_too_large()
+
+    def close(self) -> None:
+        """Let go of the parser, which holds this object in turn."""
+        self._closed = True
+        del self._parser
+
+    # Called by the parser.
+
+    def on_url(self, piece: bytes) -> None:
+        """Begin a request, or take more of its target."""
+        if self.begun:
+            self._target += piece
+        else:
+            self.begun = True
+            self._fed = -self._slice
+            self._headers = []
+            self._target = piece
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Judge the head: what follows is read by what it says."""
+        headers, limits = self._headers, self._limits
+        self._count = count = len(headers)
+        self._known = known = dict(headers)
+        if len(known) != count:
+            self._check_repeated()
+        if count > limits.max_headers:
+            raise Refused(431, "too_many_headers", "the request has too many headers; send fewer")
+        if self._fed >= 0 or self._slice > limits.max_head_bytes:
+            self._check_size()
+        self._check_line(known)
+        length = known.get(b"content-length")
+        self._length = -1 if length is None else int(length)
+        if self._length > limits.max_body_bytes:
+            raise self._too_large()
+        if not _SPECIAL.isdisjoint(known):
+            self._check_special(known)
+        self.in_body = True
+
+    def on_body(self, piece: bytes) -> None:
+        """Gather the body; a body that came in one piece is not copied."""
+        if self._body:
+            if self._pieces is None:
+                self._pieces = bytearray(self._body)
+            self._pieces += piece
+            if len(self._pieces) > self._limits.max_body_bytes:
+                raise self._too_large()
+        else:
+            self._body = piece
+            if len(piece) > self._limits.max_body_bytes:
+                raise self._too_large()
+
+    def on_message_complete(self) -> None:
+        """Hand over a whole request."""
+        body, headers = self._body, self._headers
+        if self._pieces is not None:
+            body, self._pieces = bytes(self._pieces), None
+        if len(headers) != self._count:
+            raise malformed("headers after the body are not taken")
+        if self._length >= 0 and len(body) != self._length:  # pragma: no cover - it would be a bug
+            raise malformed("the body does not have the length that was said")
+        path, _, query = self._target.partition(b"?")
+        keep_alive = self._parser.should_keep_alive()
+        self.ready.append(
+            Request(
+                self._method,
+                path.decode("ascii"),
+                query,
+                headers,
+                body,
+                self._peer,
+                self._known,
+                keep_alive,
+                self._old,
+            )
+        )
+        self.begun = self.in_body = self.wants_continue = False
+        self._closed = not keep_alive
+        self._body = b""
+
+    # What a head is judged by.
+
+    def _check_size(self) -> None:
+        sizes = [len(name) + len(value) + 4 for name, value in self._headers]
+        if len(self._target) + sum(sizes) > self._limits.max_head_bytes:
+            raise _head_too_large()
+
+    def _check_line(self, known: dict[bytes, bytes]) -> None:
+        method = _METHODS.get(self._parser.get_method())
+        if method is None:
+            raise malformed("the method is not served")
+        self._method = method
+        version = self._parser.get_http_version()
+        if version == "1.1":
+            self._old = False
+            if not known.get(b"host"):
+                raise malformed("the request has no host")
+        elif version != "1.0":
+            raise malformed("the version of HTTP is not served")
+        elif method not in _OLD_METHODS:
+            raise malformed("HTTP/1.0 does not have this method")
+        else:
+            self._old = True
+        target = self._target
+        if target[:1] != b"/" and not (target == b"*" and method == "OPTIONS"):
+            raise malformed("the target is not a path")
+        if b"#" in target or not target.isascii():
+            raise malformed("the target holds what no target may hold")
+
+    def _check_repeated(self) -> None:
+        seen: set[bytes] = set()
+        for name, _ in self._headers:
+            if name in seen and (name in _ONCE or name.startswith(_OURS)):
+                raise malformed("a header that may stand once stands twice")
+            seen.add(name)
+        self._known.update(reversed(self._headers))
+
+    def _check_special(self, known: dict[bytes, bytes]) -> None:
+        if b"upgrade" in known:
+            raise _no_upgrade()
+        coding = known.get(b"transfer-encoding")
+        if coding is not None:
+            if coding.lower() != b"chunked":
+                raise malformed("the body is coded otherwise than chunked")
+            if self._old:
+                raise malformed("HTTP/1.0 does not have chunks")
+            if self._length >= 0:  # pragma: no cover - the parser refuses it before
+                raise malformed("the request says its length twice")
+        expected = known.get(b"expect")
+        if expected is not None:
+            if expected.lower() != b"100-continue":
+                raise Refused(417, "bad_expectation", "only `Expect: 100-continue` is understood")
+            self.wants_continue = not self._old
+
+    def _too_large(self) -> Refused:
+        most = self._limits.max_body_bytes
+        return Refused(
+            413, "body_too_large", f"the body is larger than {most} bytes; send a smaller one"
+        )
+
+
+def _head_too_large() -> Refused:
+    return Refused(431, "head_too_large", "the target and the headers are too large; send fewer")
+
+
+def _no_upgrade() -> Refused:
+    return malformed("neither CONNECT nor another protocol is served")

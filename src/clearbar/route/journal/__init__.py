@@ -1,0 +1,1 @@
+"""What happened, durably, before a reply ends; and from there into the ledger."""

@@ -1,0 +1,251 @@
+"""Journals read: all that is there, what has come since, and which calls ended how.
+
+A journal may be read while it is written, by any number of processes. Of the segment that a living
+worker writes, lines are read up to the first that is not whole yet. A segment that is left, or
+whose worker is dead, is read to its end: what is damaged in it is a `Problem`, and the next sound
+line goes on. The bytes behind the last line of a dead worker are no problem: it died writing
+them.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from clearbar.core.errors import Problem
+from clearbar.route.journal.entry import Ended, Entry, Held
+from clearbar.route.journal.framing import FORMAT, HEADER, Line, line_at, next_line
+from clearbar.route.journal.lock import is_alive
+from clearbar.route.journal.segment import segment_name, segment_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["Follower", "Place", "Placed", "Tail", "calls", "entries", "is_alive", "workers"]
+
+_PIECE_BYTES: Final = 64 * 1024
+_ZERO: Final = b"\0"
+
+
+class Place(NamedTuple):
+    """How far a worker's journal has been read."""
+
+    segment: int = 0
+    """The number of the segment to read on in; smaller than any: from the beginning."""
+    offset: int = 0
+
+
+class Placed(NamedTuple):
+    """An entry and where it stands."""
+
+    worker: str
+    number: int
+    """Of the segment."""
+    offset: int
+    """First byte of the entry's JSON in it."""
+    payload: bytes
+    """The JSON."""
+    entry: Entry
+
+    @property
+    def segment(self) -> str:
+        """Return the segment's file, relative to the folder of all journals."""
+        return f"{self.worker}/{segment_name(self.number)}"
+
+    @property
+    def length(self) -> int:
+        """Return how many bytes the JSON has."""
+        return len(self.payload)
+
+
+class Tail:
+    """One worker's journal, read from a place on, as often as asked."""
+
+    def __init__(self, folder: Path, worker: str, place: Place = Place()) -> None:  # noqa: B008 - frozen
+        self.worker = worker
+        self.place = place
+        """Behind the last entry that was yielded."""
+        self.finished = False
+        """Whether the worker is dead and all that it wrote has been read."""
+        self.problems: list[tuple[str, Problem]] = []
+        """What was damaged, with the segment's file, relative to the folder."""
+        self._folder = folder
+        self._decode = msgspec.json.Decoder(Entry).decode
+
+    def new_entries(self) -> Iterator[Placed]:
+        """Yield what has come since; `place` moves on with each entry."""
+        if self.finished:
+            return
+        own = self._folder / self.worker
+        if not segment_numbers(own):  # it has not begun: its lock may not be there either
+            return
+        alive = is_alive(self._folder, self.worker)
+        numbers = [n for n in segment_numbers(own) if n >= self.place.segment]
+        for number, following in zip(numbers, [*numbers[1:], None], strict=True):
+            last = following is None or not _has_begun(own, following)
+            left = not (alive and last)
+            if number != self.place.segment:
+                self.place = Place(number)
+            yield from self._segment(number, left=left, last=last)
+            if not left:
+                return
+            self.place = Place(number + 1)
+        self.finished = True
+
+    def _segment(self, number: int, *, left: bool, last: bool) -> Iterator[Placed]:
+        try:
+            descriptor = os.open(self._folder / self.worker / segment_name(number), os.O_RDONLY)
+        except FileNotFoundError:
+            return
+        with _closed(descriptor):
+            at = self._start(descriptor, number)
+            while at is not None:
+                for line in _sound_lines(descriptor, at):
+                    at = line.end
+                    self.place = Place(number, at)
+                    if (entry := self._decoded(line, number)) is not None:
+                        yield Placed(self.worker, number, line.offset, line.payload, entry)
+                at = self._behind_damage(descriptor, number, at, last=last) if left else None
+
+    def _start(self, descriptor: int, number: int) -> int | None:
+        """Return where to read on; None in a segment that is not ours to read."""
+        if self.place.offset:
+            return self.place.offset
+        head = os.pread(descriptor, len(HEADER), 0)
+        if head.startswith(FORMAT) and head != HEADER:
+            self._note(number, "a segment of another format", "read it with the newest Clearbar")
+            return None
+        return len(HEADER) if head == HEADER else 0
+
+    def _behind_damage(self, descriptor: int, number: int, at: int, *, last: bool) -> int | None:
+        """Return where the next sound line begins behind what is none; None where nothing does."""
+        rest = _rest(descriptor, at)
+        if not rest.strip(_ZERO):
+            return None
+        found = next_line(rest, 0)
+        if found is None and last:
+            return None  # it died there
+        size = len(rest.rstrip(_ZERO)) if found is None else found
+        self._note(number, f"{size:,} bytes at byte {at:,} are no line of a journal", _DAMAGED)
+        return None if found is None else at + found
+
+    def _decoded(self, line: Line, number: int) -> Entry | None:
+        try:
+            entry: Entry = self._decode(line.payload)
+        except msgspec.MsgspecError:
+            what = f"the line at byte {line.offset:,} is no entry"
+            self._note(number, what, "was it written by a newer Clearbar?")
+            return None
+        return entry
+
+    def _note(self, number: int, what: str, hint: str) -> None:
+        self.problems.append((f"{self.worker}/{segment_name(number)}", Problem(what, hint)))
+
+
+class Follower:
+    """All journals of a folder, read on and on. Workers that come and go are noticed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._tails: dict[str, Tail] = {}
+
+    def new_entries(self) -> Iterator[Placed]:
+        """Yield what has come since, each worker's entries in their order."""
+        present = workers(self._folder)
+        self._tails = {name: self._tails.get(name) or Tail(self._folder, name) for name in present}
+        for tail in self._tails.values():
+            yield from tail.new_entries()
+
+    def skip_to_end(self) -> None:
+        """Pass over all that is there now."""
+        for _ in self.new_entries():
+            pass
+
+    def problems(self) -> list[tuple[str, Problem]]:
+        """Return what was found damaged, once each."""
+        found = [each for tail in self._tails.values() for each in tail.problems]
+        for tail in self._tails.values():
+            tail.problems.clear()
+        return found
+
+
+def workers(folder: Path) -> list[str]:
+    """Return the names of the workers that have a journal in a folder."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(each.name for each in found if each.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return []
+
+
+def entries(
+    folder: Path, worker: str | None = None, problems: list[tuple[str, Problem]] | None = None
+) -> Iterator[Placed]:
+    """Yield all entries of a folder of journals, or of one worker's, each worker's in their order.
+
+    What is damaged is appended to `problems`.
+    """
+    for name in workers(folder) if worker is None else [worker]:
+        tail = Tail(folder, name)
+        yield from tail.new_entries()
+        if problems is not None:
+            problems += tail.problems
+
+
+def calls(folder: Path, worker: str | None = None) -> Iterator[tuple[Held, Ended | None]]:
+    """Yield the calls of a folder of journals, or of one worker: as they end, then the open ones.
+
+    An open call of a dead worker was lost with it; one of a living worker is in flight.
+    """
+    begun: dict[str, Held] = {}
+    for placed in entries(folder, worker):
+        entry = placed.entry
+        if isinstance(entry, Held):
+            begun[entry.call_id] = entry
+        elif isinstance(entry, Ended) and (held := begun.pop(entry.call_id, None)) is not None:
+            yield held, entry
+    for held in begun.values():
+        yield held, None
+
+
+def _sound_lines(descriptor: int, at: int) -> Iterator[Line]:
+    """Yield the lines from a place on, up to the first that is not sound; places are the file's."""
+    size = _PIECE_BYTES
+    while data := os.pread(descriptor, size, at):
+        done = 0
+        while (line := line_at(data, done)) is not None:
+            done = line.end
+            yield Line(at + line.offset, line.payload)
+        if not done and (len(data) < size or data.startswith(_ZERO)):
+            return
+        at += done
+        size = _PIECE_BYTES if done else 4 * size
+
+
+def _rest(descriptor: int, at: int) -> bytes:
+    return os.pread(descriptor, max(0, os.fstat(descriptor).st_size - at), at)
+
+
+def _has_begun(folder: Path, number: int) -> bool:
+    """Return whether a segment holds a line, so that the one before it is left."""
+    try:
+        descriptor = os.open(folder / segment_name(number), os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    with _closed(descriptor):
+        return os.pread(descriptor, 1, len(HEADER)) not in (b"", _ZERO)
+
+
+@contextmanager
+def _closed(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+_DAMAGED: Final = "the lines behind it were read; restore the file from a backup to have these too"

@@ -1,0 +1,395 @@
+"""One request of a client, from its first byte to its last: identify, admit, hold, ask, answer.
+
+It is a chain of callbacks and not a task, because most requests wait only for their endpoint.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from clearbar.route.budgets.allowance import BudgetStoreError, Short
+from clearbar.route.journal.entry import Refused
+from clearbar.route.route import Refusal
+from clearbar.route.serving import refusals
+from clearbar.route.serving.answering import Answering
+from clearbar.route.serving.call import Call, passes_credentials
+from clearbar.route.serving.cascade import ask_first
+from clearbar.route.serving.listing import listing
+from clearbar.route.serving.local import ask_here
+from clearbar.route.serving.retrying import failed_by, failed_with, wait_s
+from clearbar.route.serving.understanding import understand
+from clearbar.route.serving.whole import claim_for
+from clearbar.route.wire.operation import operation_of
+from clearbar.route.wire.refusing import error_body, error_event
+from clearbar.route.wire.texts import answer_text
+
+if TYPE_CHECKING:
+    from clearbar.route.admit import Admitted, Step
+    from clearbar.route.budgets.allowance import Holding
+    from clearbar.route.http.message import Reply, Request
+    from clearbar.route.http.upstream import Broken
+    from clearbar.route.serving.headers import Headers
+    from clearbar.route.serving.inquiry import Claim, Inquiry
+    from clearbar.route.serving.means import Means
+    from clearbar.route.serving.retrying import Failed
+    from clearbar.route.serving.whole import WholeAnswer
+    from clearbar.tools.tool import Tool
+
+_FIRST_ERROR: Final = 400
+_JSON: Final = (b"content-type", b"application/json")
+_DO_NOT_RETRY: Final = (b"x-should-retry", b"false")
+
+
+class Exchange:
+    """One request in flight."""
+
+    __slots__ = (
+        "_admitted",
+        "_answering",
+        "_attempt",
+        "_call",
+        "_failed",
+        "_inquiry",
+        "_means",
+        "_operation",
+        "_reply",
+        "_request",
+        "_shadowed",
+        "_step",
+        "_tries",
+        "request_id",
+    )
+
+    def __init__(self, means: Means, request: Request, reply: Reply) -> None:
+        self._means = means
+        self._request = request
+        self._reply = reply
+        self._inquiry: Inquiry
+        self._admitted: Admitted
+        self._call: Call | None = None
+        self._answering: Answering | None = None
+        self._failed: Failed | None = None
+        self._step = 0
+        self._attempt = 0
+        """Calls so far."""
+        self._tries = 0
+        """Calls so far of the tool in turn."""
+        self.request_id = ""
+
+    def begin(self) -> None:
+        """Identify, admit, and ask the first tool, or refuse."""
+        means, request = self._means, self._request
+        now_us = means.now_us()
+        self.request_id = means.ids.next(now_us)
+        self._operation = operation_of(request.method, request.path, request.headers)
+        found = understand(means, request, self._operation, self.request_id, now_us)
+        if isinstance(found, Refusal):
+            self._refuse(found)
+            return
+        self._inquiry, self._admitted = found
+        self._shadowed = self._wants_shadow()
+        means.exchanges.add(self)
+        self._reply.on_gone = self._gone
+        self._reply.on_drained = self._drained
+        if not self._admitted.steps:
+            self._list_models()
+            return
+        self._next()
+
+    def _list_models(self) -> None:
+        """Answer for the upstreams, which are none: with the tools that may be named."""
+        table = self._means.in_force.table
+        body = listing(self._operation.protocol, self._admitted.route, table)
+        self._reply.send(200, [_JSON], body)
+        self._leave()
+
+    def _next(self) -> None:
+        """Ask the tool in turn, or the next one that can be asked; refuse where none is left."""
+        means, steps = self._means, self._admitted.steps
+        if not means.journal.has_room:
+            self._refuse(refusals.no_journal())
+            return
+        now = means.loop.time()
+        while self._step < len(steps):
+            step = steps[self._step]
+            tool = means.in_force.table.tools[step.tool]
+            if step.arm == "first":
+                means.begin(self._ask_first())
+                return
+            if tool.name not in means.in_force.endpoints:
+                means.begin(self._ask_here(tool, step))
+                return
+            if means.breakers.lets(tool.name, now):
+                self._hold(tool, step)
+                return
+            self._turn()
+        self._refuse(refusals.not_available(self._admitted, means.breakers, now))
+
+    def _turn(self) -> None:
+        """Turn to the next tool of the route."""
+        self._step += 1
+        self._tries = 0
+
+    def _hold(self, tool: Tool, step: Step) -> None:
+        """Hold the money of a call, then make it."""
+        means, inquiry = self._means, self._inquiry
+        endpoint = means.in_force.endpoints[tool.name]
+        if endpoint.missing_key and not passes_credentials(means, inquiry, tool):
+            self._refuse(refusals.no_upstream_key(tool.name, endpoint.missing_key))
+            return
+        claim = claim_for(means, inquiry, tool)
+        if not inquiry.accounts or not claim.wanted_nusd:
+            self._send(tool, step, claim, None)
+            return
+        found = means.allowance.try_hold(
+            inquiry.accounts, claim.wanted_nusd, claim.least_nusd, begun=inquiry.begun
+        )
+        if found is None:
+            means.begin(self._hold_later(tool, step, claim))
+        elif isinstance(found, Short):
+            self._short(found, tool, step, claim)
+        else:
+            self._send(tool, step, claim, found)
+
+    async def _hold_later(self, tool: Tool, step: Step, claim: Claim) -> None:
+        inquiry, allowance = self._inquiry, self._means.allowance
+        try:
+            found = await allowance.hold(
+                inquiry.accounts, claim.wanted_nusd, claim.least_nusd, begun=inquiry.begun
+            )
+        except BudgetStoreError as error:
+            self._means.note("budget_store", self._means.worker, error.message)
+            self._refuse(refusals.no_budget_store())
+            return
+        if isinstance(found, Short):
+            self._short(found, tool, step, claim)
+        elif self._reply.gone:
+            allowance.release(found)
+            self._leave()
+        else:
+            self._send(tool, step, claim, found)
+
+    def _short(self, short: Short, tool: Tool, step: Step, claim: Claim) -> None:
+        """Refuse for want of money; a route that only advises lets it pass, and counts it."""
+        if self._admitted.route.mode == "enforce":
+            self._refuse(refusals.over_budget(short, self._admitted.route))
+            return
+        means = self._means
+        means.note("would_refuse", short.account.id, self._admitted.route.workflow)
+        self._send(tool, step, claim, means.allowance.overdraw(self._inquiry.accounts))
+
+    def _send(self, tool: Tool, step: Step, claim: Claim, holding: Holding | None) -> None:
+        self._attempt += 1
+        self._tries += 1
+        means = self._means
+        if holding is not None and not self._inquiry.begun:
+            means.allowance.mark_begun(self._inquiry.caller)
+        self._call = Call(means, self._inquiry, tool, step.arm, self._attempt, self)
+        self._call.start(means.in_force.endpoints[tool.name], claim, holding)
+
+    def on_head(self, call: Call, status: int, headers: Headers) -> None:
+        """Begin to answer; an error is kept back until it is sure that it is the answer."""
+        if status >= _FIRST_ERROR:
+            self._failed = failed_with(status, headers, self._means.now_us())
+        copied = self._shadowed or self._admitted.route.capture is not None
+        ours = self._our_headers(call.tool.name)
+        self._answering = Answering(
+            self._means, self._reply, status, headers, ours, copied=copied and not self._failed
+        )
+
+    def on_body(self, call: Call, piece: bytes) -> None:
+        """Pass a piece on, as fast as the client reads."""
+        if self._answering is not None:
+            self._answering.take(piece)
+            if self._reply.full:
+                call.pause()
+
+    def on_end(self, call: Call, rest: bytes) -> None:
+        """Settle the call; answer, or try again."""
+        failed, answering = self._failed, self._answering
+        self._failed = None
+        if failed is None:
+            position = call.end("ok")
+            self._worked(call.tool.name)
+        else:
+            position = call.end("error", f"HTTP {call.status}")
+            self._ill(call.tool.name, failed)
+            if answering is not None and not answering.started and self._again(failed):
+                return
+        if answering is not None:
+            answering.finish(rest, position)
+            if failed is None:
+                self._offer(call.tool.name, answering)
+        self._leave()
+
+    def on_broken(self, call: Call, broken: Broken) -> None:
+        """Settle the call; try again where the client has seen nothing, else break off."""
+        answering, self._answering = self._answering, None
+        call.end("cut" if broken.sent else "unsent", broken.what)
+        failed = failed_by(broken)
+        self._failed = None
+        self._ill(call.tool.name, failed)
+        if answering is not None and answering.started:
+            refusal = refusals.broken_off(call.tool.name, broken)
+            answering.cut(error_event(self._operation.protocol, refusal, self.request_id))
+            self._leave()
+        elif not self._again(failed):
+            self._refuse(refusals.no_answer(call.tool.name, broken))
+
+    def _again(self, failed: Failed) -> bool:
+        """Ask once more, this tool or the next; False where there is nobody to ask."""
+        means, steps = self._means, self._admitted.steps
+        more = self._step + 1 < len(steps)
+        if failed.retry and self._tries <= means.in_force.table.settings.retries:
+            if more and failed.wait_s is not None:
+                self._turn()
+                self._answering = None
+                self._next()
+                return True
+            pause = wait_s(failed, self._tries, means.draw())
+            self._answering = None
+            means.loop.call_later(pause, self._retry)
+            return True
+        if more and failed.elsewhere:
+            self._turn()
+            self._answering = None
+            self._next()
+            return True
+        return False
+
+    def _retry(self) -> None:
+        if self._reply.gone:
+            self._leave()
+        else:
+            self._next()
+
+    async def _ask_here(self, tool: Tool, step: Step) -> None:
+        """Answer from this process."""
+        self._attempt += 1
+        found = await ask_here(self._means, self._inquiry, tool, step.arm, self._attempt)
+        if found.text is not None:
+            self._deliver(found)
+        elif self._step + 1 < len(self._admitted.steps):
+            self._turn()
+            self._next()
+        else:
+            self._refuse(refusals.tool_failed(tool.name, found.what))
+
+    async def _ask_first(self) -> None:
+        """Ask the cheap steps of a cascade; the last one is asked where they are not sure."""
+        steps, cascade = self._admitted.steps, self._admitted.route.cascade
+        cheap = tuple(step for step in steps if step.arm in ("first", "agree"))
+        threshold = 1.0 if cascade is None else cascade.threshold
+        found, stands = await ask_first(self._means, self._inquiry, cheap, threshold)
+        self._attempt = len(cheap)
+        if self._reply.gone:
+            self._leave()
+        elif stands:
+            self._deliver(found)
+        else:
+            self._step = len(cheap)
+            self._next()
+
+    def _deliver(self, found: WholeAnswer) -> None:
+        """Send a whole answer that is here already."""
+        ours = self._our_headers(found.tool)
+        copied = self._shadowed or self._admitted.route.capture is not None
+        answering = Answering(
+            self._means, self._reply, found.status, found.headers, ours, copied=copied
+        )
+        answering.take(found.body)
+        answering.finish(b"", found.position)
+        self._offer(found.tool, answering)
+        self._leave()
+
+    def _offer(self, tool: str, answering: Answering) -> None:
+        """Offer the answer to the shadow and the capture, where the route wants that."""
+        copy = answering.copy()
+        if copy is None:
+            return
+        means, inquiry, admitted = self._means, self._inquiry, self._admitted
+        text = answer_text(self._operation, copy, answering.content_type)
+        if self._shadowed and means.shadow is not None:
+            means.shadow.offer(admitted.route, self._operation, inquiry.request.body, text, tool)
+        if admitted.route.capture is not None and means.capturing is not None:
+            means.capturing.offer(
+                admitted.route,
+                inquiry.caller,
+                self._operation,
+                inquiry.request.body,
+                text,
+                tool,
+                inquiry.at_us,
+            )
+
+    def _wants_shadow(self) -> bool:
+        means, admitted = self._means, self._admitted
+        if not admitted.shadow or means.shadow is None:
+            return False
+        return means.shadow.wants(admitted.route, means.draw())
+
+    def _worked(self, tool: str) -> None:
+        if self._means.breakers.worked(tool) is not None:
+            self._means.note("breaker_closed", tool)
+
+    def _ill(self, tool: str, failed: Failed) -> None:
+        means = self._means
+        if failed.ill and means.breakers.failed(tool, means.loop.time()) is not None:
+            means.note("breaker_open", tool)
+
+    def _our_headers(self, tool: str) -> Headers:
+        """Return the headers that say what was done with the request."""
+        ours = [
+            (b"x-clearbar-request-id", self.request_id.encode()),
+            (b"x-clearbar-workflow", self._inquiry.caller.workflow.encode()),
+            (b"x-clearbar-tool", tool.encode()),
+        ]
+        if self._admitted.advice:
+            ours.append((b"x-clearbar-advice", self._admitted.advice.encode("latin-1", "replace")))
+        return ours
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer in the protocol's own error shape, and write it into the journal."""
+        means, inquiry = self._means, getattr(self, "_inquiry", None)
+        caller = None if inquiry is None else inquiry.caller
+        means.journal.append(
+            Refused(
+                means.now_us(),
+                self.request_id,
+                refusal.code,
+                refusal.status,
+                self._operation.name,
+                *(
+                    ()
+                    if caller is None
+                    else (caller.workflow, caller.key, caller.team, caller.user)
+                ),
+            )
+        )
+        headers = [_JSON, (b"x-clearbar-request-id", self.request_id.encode())]
+        if refusal.retry_after_s is None:
+            headers.append(_DO_NOT_RETRY)
+        else:
+            headers.append((b"retry-after", b"%d" % refusal.retry_after_s))
+        body = error_body(self._operation.protocol, refusal, self.request_id)
+        self._reply.send(refusal.status, headers, body)
+        self._leave()
+
+    def _gone(self) -> None:
+        """Break the call off, as the client has left, and settle what it used."""
+        if self._call is not None:
+            self._call.cancel()
+        self._leave()
+
+    def break_off(self) -> None:
+        """End it now: the gateway itself has to end."""
+        self._gone()
+        self._reply.cut()
+
+    def _drained(self) -> None:
+        if self._call is not None:
+            self._call.resume()
+
+    def _leave(self) -> None:
+        self._reply.on_gone = self._reply.on_drained = None
+        self._means.exchanges.discard(self)

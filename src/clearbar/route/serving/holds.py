@@ -1,0 +1,300 @@
+"""Money held for calls that somebody else makes, such as LiteLLM: over the admin API.
+
+They are calls like any other: held, journalled, settled once. A hold that nobody settles ends as an
+estimated charge after an hour, and one whose supervisor died when that is recovered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from clearbar.route.budgets.allowance import Short
+from clearbar.route.identity import identify
+from clearbar.route.journal.entry import Ended, Held, Refused
+from clearbar.route.operating.facts import HoldEnded, HoldGiven, HoldSettled, NotFoundError
+from clearbar.route.route import Caller, Refusal
+from clearbar.route.serving import refusals
+from clearbar.route.serving.inquiry import NANO, claim_of
+from clearbar.route.wire.operation import operation_of
+from clearbar.route.wire.reading import Asked
+from clearbar.tools.address import provider_of
+
+if TYPE_CHECKING:
+    from clearbar.route.budgets.allowance import Holding
+    from clearbar.route.operating.facts import HoldWanted
+    from clearbar.route.serving.inquiry import Claim
+    from clearbar.route.serving.means import Means
+
+EXPIRES_US: Final = 3600 * 1_000_000
+_MOST: Final = 100_000
+"""Of holds and ends that are remembered; the oldest ends are forgotten first."""
+
+
+@dataclass(slots=True)
+class _Open:
+    held: Held
+    claim: Claim
+    holding: Holding | None
+    key: str
+
+
+class Holds:
+    """The holds of a supervisor, by the ids that their callers made."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._open: OrderedDict[str, _Open] = OrderedDict()
+        self._asked: dict[str, asyncio.Future[HoldGiven | Refusal]] = {}
+        """Also while the answer is being found: the same id never holds twice."""
+        self._ended: OrderedDict[str, tuple[str, HoldEnded]] = OrderedDict()
+
+    def key_of(self, token: str) -> str | None:
+        """Return the id of the gateway key that a token is; None for none that is in force."""
+        found = self._means.in_force.keys.find(token.encode("utf-8", "replace"))
+        return None if found is None else found.key_id
+
+    async def hold(self, wanted: HoldWanted, key: str) -> HoldGiven | Refusal:
+        """Hold money for a call; asking again with the same id gives the same answer.
+
+        `key` is a gateway key; empty stands for the administrator, who has to name the workflow.
+        """
+        asked = self._asked.get(wanted.hold_id)
+        if asked is None:
+            asked = asyncio.ensure_future(self._given(wanted, key))
+            self._asked[wanted.hold_id] = asked
+        given = await asyncio.shield(asked)
+        if isinstance(given, Refusal):
+            self._asked.pop(wanted.hold_id, None)
+        return given
+
+    async def settle(self, hold_id: str, settled: HoldSettled, key: str) -> HoldEnded:
+        """Settle a hold to what was used; the first settling or release stands.
+
+        Raises:
+            NotFoundError: when there is no such hold, or it is another key's.
+        """
+        found = self._known(hold_id, key)
+        return found if isinstance(found, HoldEnded) else self._end(hold_id, found, settled)
+
+    async def release(self, hold_id: str, key: str) -> HoldEnded:
+        """Give a hold back: the call was never made.
+
+        Raises:
+            NotFoundError: as `settle`.
+        """
+        return await self.settle(hold_id, HoldSettled(outcome="unsent"), key)
+
+    def expire(self) -> None:
+        """End the holds that nobody settled in time as estimated charges."""
+        before = self._means.now_us() - EXPIRES_US
+        due = [name for name, each in self._open.items() if each.held.at_us < before]
+        for name in due:
+            self._end(name, self._open[name], HoldSettled(outcome="lost"))
+
+    async def _given(self, wanted: HoldWanted, key: str) -> HoldGiven | Refusal:
+        found = self._caller(wanted, key)
+        if isinstance(found, Refusal):
+            self._note(found, wanted, None)
+            return found
+        given = await self._held(wanted, *found)
+        if isinstance(given, Refusal):
+            self._note(given, wanted, found[0])
+        return given
+
+    def _note(self, refusal: Refusal, wanted: HoldWanted, caller: Caller | None) -> None:
+        """Write a refusal into the journal."""
+        means = self._means
+        who = () if caller is None else (caller.workflow, caller.key, caller.team, caller.user)
+        told = (means.now_us(), wanted.hold_id, refusal.code, refusal.status, wanted.operation)
+        means.journal.append(Refused(*told, *who))
+
+    async def _held(self, wanted: HoldWanted, caller: Caller, key_id: str) -> HoldGiven | Refusal:
+        means, force = self._means, self._means.in_force
+        operation = operation_of("POST", _PATHS[wanted.operation], ())
+        asked = _asked(wanted)
+        begun = means.allowance.has_begun(caller)
+        admitted = force.admission.admit(caller, operation, asked, means.draw(), begun=begun)
+        if isinstance(admitted, Refusal):
+            return admitted
+        step = admitted.steps[0]
+        tool = force.table.tools[step.tool]
+        prices = force.prices.for_tool(tool, tool.model or wanted.model)
+        claim = claim_of(operation, asked, prices, force.table.settings)
+        now_us = means.now_us()
+        accounts = force.accounts.of(caller, datetime.fromtimestamp(now_us / 1_000_000, UTC))
+        holding = None
+        if accounts:
+            found = await means.allowance.hold(
+                accounts, claim.wanted_nusd, claim.least_nusd, begun=begun
+            )
+            if isinstance(found, Short):
+                if admitted.route.mode == "enforce":
+                    return refusals.over_budget(found, admitted.route)
+                found = means.allowance.overdraw(accounts)
+            holding = found
+        held = self._line(wanted, caller, key_id, step.tool, claim, holding, means.now_us())
+        means.journal.append(held)
+        self._open[wanted.hold_id] = _Open(held, claim, holding, key_id)
+        amount = 0 if holding is None else holding.amount_nusd
+        return HoldGiven(
+            hold_id=wanted.hold_id,
+            workflow=caller.workflow,
+            held_usd=Decimal(amount) / NANO,
+            max_output_tokens=claim.cap(amount) if holding is not None else None,
+            advice=admitted.advice,
+        )
+
+    def _line(
+        self,
+        wanted: HoldWanted,
+        caller: Caller,
+        key_id: str,
+        tool: str,
+        claim: Claim,
+        holding: Holding | None,
+        now_us: int,
+    ) -> Held:
+        means = self._means
+        return Held(
+            means.ids.next(now_us),
+            now_us,
+            wanted.hold_id,
+            1,
+            "passed",
+            wanted.operation,
+            wanted.stream,
+            caller.workflow,
+            tool,
+            provider_of(means.in_force.table.tools[tool]),
+            wanted.model,
+            key_id,
+            caller.team,
+            caller.user,
+            caller.task,
+            caller.run,
+            caller.environment,
+            caller.labels,
+            caller.trace_id,
+            means.ids.span_id(),
+            caller.parent_span_id,
+            () if holding is None else holding.account_ids,
+            0 if holding is None else holding.amount_nusd,
+            claim.input_tokens,
+            claim.output_tokens,
+            means.worker if holding is None else holding.worker,
+        )
+
+    def _caller(self, wanted: HoldWanted, key: str) -> tuple[Caller, str] | Refusal:
+        """Return whom a hold belongs to, by the rules for requests."""
+        means, force = self._means, self._means.in_force
+        if key:
+            words = ("workflow", "task", "run", "user", "environment")
+            said = [
+                (b"x-clearbar-" + word.encode(), value.encode())
+                for word in words
+                if (value := getattr(wanted, word))
+            ]
+            headers = [(b"x-clearbar-key", key.encode()), *said]
+            found = identify(headers, {}, "", force.table, force.keys, means.ids)
+            return found if isinstance(found, Refusal) else (found.caller, found.caller.key)
+        workflow = wanted.workflow or force.table.settings.default_workflow
+        if workflow not in force.table.routes:
+            return Refusal(
+                "unknown_workflow",
+                403,
+                f'There is no workflow "{workflow}": declare it in clearbar.toml, or give a key.',
+            )
+        caller = Caller(
+            workflow,
+            "",
+            wanted.team or force.table.routes[workflow].team,
+            wanted.user,
+            wanted.task,
+            wanted.run,
+            wanted.environment,
+            trace_id=means.ids.trace_id(),
+        )
+        return caller, ""
+
+    def _known(self, hold_id: str, key: str) -> _Open | HoldEnded:
+        key_id = self.key_of(key) if key else ""
+        mine = key_id is not None
+        if mine and hold_id in self._ended and self._ended[hold_id][0] in (key_id, ""):
+            return self._ended[hold_id][1]
+        if mine and hold_id in self._open and (not key or self._open[hold_id].key == key_id):
+            return self._open[hold_id]
+        raise NotFoundError(f"there is no hold {hold_id} of this key")
+
+    def _end(self, hold_id: str, open_: _Open, settled: HoldSettled) -> HoldEnded:
+        means = self._means
+        now_us = means.now_us()
+        cost, priced = self._cost(open_, settled)
+        means.journal.append(
+            Ended(
+                open_.held.call_id,
+                now_us,
+                settled.outcome,
+                settled.status,
+                dict(settled.usage),
+                "reported" if settled.usage else "none",
+                cost,
+                priced,
+                settled.model,
+                settled.upstream_id,
+                settled.service_tier,
+                stop_reason=settled.stop_reason,
+                first_byte_ms=settled.first_byte_ms,
+                latency_ms=settled.latency_ms,
+            )
+        )
+        if open_.holding is not None:
+            means.allowance.settle(open_.holding, cost)
+        del self._open[hold_id]
+        self._asked.pop(hold_id, None)
+        ended = HoldEnded(
+            hold_id=hold_id,
+            outcome=settled.outcome,
+            cost_usd=Decimal(cost) / NANO,
+            priced=priced,
+        )
+        self._ended[hold_id] = open_.key, ended
+        while len(self._ended) > _MOST:
+            self._ended.popitem(last=False)
+        return ended
+
+    def _cost(self, open_: _Open, settled: HoldSettled) -> tuple[int, bool]:
+        """Return what a call cost; what was sent and cannot be priced costs what was held."""
+        held, force = open_.held, self._means.in_force
+        if settled.outcome == "unsent" or (settled.outcome == "error" and not settled.usage):
+            return 0, True
+        tool = force.table.tools.get(held.tool)
+        cost = None
+        if settled.usage and tool is not None:
+            prices = force.prices.for_tool(tool, settled.model or held.model, held.model)
+            cost = prices.cost_nusd(settled.usage, held.at_us, settled.service_tier, "", "")
+        return (held.amount_nusd, False) if cost is None else (cost, True)
+
+
+def _asked(wanted: HoldWanted) -> Asked:
+    return Asked(
+        model=wanted.model,
+        stream=wanted.stream,
+        max_tokens=wanted.max_output_tokens,
+        choices=wanted.choices,
+        service_tier=wanted.service_tier,
+        input_tokens=wanted.input_tokens,
+    )
+
+
+_PATHS: Final = {
+    "chat": "/v1/chat/completions",
+    "completions": "/v1/completions",
+    "responses": "/v1/responses",
+    "embeddings": "/v1/embeddings",
+    "messages": "/v1/messages",
+}

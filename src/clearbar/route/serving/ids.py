@@ -1,0 +1,34 @@
+"""Ids of requests, calls and spans: unique over workers and machines, sorting by time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from random import Random
+
+_COUNTED: Final = 1 << 32
+
+
+class Ids:
+    """Makes ids. `source` is the worker's randomness, which no other worker shares."""
+
+    __slots__ = ("_count", "_source", "_worker")
+
+    def __init__(self, source: Random) -> None:
+        self._source = source
+        self._worker = f"{source.getrandbits(48):012x}"
+        self._count = 0
+
+    def next(self, at_us: int) -> str:
+        """Return an id of 34 hexadecimal digits: milliseconds, worker, count."""
+        self._count = (self._count + 1) % _COUNTED
+        return f"{at_us // 1000:014x}{self._worker}{self._count:08x}"
+
+    def span_id(self) -> str:
+        """Return a span id as W3C trace context wants it: 16 hexadecimal digits, not all zero."""
+        return f"{self._source.getrandbits(64) or 1:016x}"
+
+    def trace_id(self) -> str:
+        """Return a trace id: 32 hexadecimal digits, not all zero."""
+        return f"{self._source.getrandbits(128) or 1:032x}"

@@ -1,0 +1,98 @@
+"""What every request of a worker works with; the table of routes in it is replaced as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from clearbar.core.errors import ClearbarError
+from clearbar.route.journal.entry import Noted
+from clearbar.route.serving.endpoint import endpoint_of
+from clearbar.tools.address import PROTOCOLS
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine, Mapping
+    from typing import Any
+
+    from clearbar.route.admit import Admission
+    from clearbar.route.budgets.account import Accounts
+    from clearbar.route.budgets.allowance import Allowance
+    from clearbar.route.capturing.capturing import Capturing
+    from clearbar.route.http.upstream import Upstreams
+    from clearbar.route.journal.writer import Journal
+    from clearbar.route.keys import KeyRing
+    from clearbar.route.prices import PriceList
+    from clearbar.route.route import RouteTable
+    from clearbar.route.serving.breakers import Breakers
+    from clearbar.route.serving.endpoint import Endpoint
+    from clearbar.route.serving.exchange import Exchange
+    from clearbar.route.serving.ids import Ids
+    from clearbar.route.serving.local import LocalTools
+    from clearbar.route.watching.grading import Grading
+    from clearbar.route.watching.shadow import ShadowDesk
+
+
+@dataclass(slots=True)
+class InForce:
+    """A table of routes with all that is worked out from it once."""
+
+    table: RouteTable
+    admission: Admission
+    keys: KeyRing
+    accounts: Accounts
+    prices: PriceList
+    endpoints: Mapping[str, Endpoint]
+    """By tool, of those that are asked over a network."""
+    gradings: Mapping[str, Grading]
+    """By workflow, of those that declare a trial."""
+
+
+@dataclass(slots=True)
+class Means:
+    """Of one worker."""
+
+    worker: str
+    in_force: InForce
+    allowance: Allowance
+    journal: Journal
+    upstreams: Upstreams
+    breakers: Breakers
+    local: LocalTools
+    ids: Ids
+    loop: asyncio.AbstractEventLoop
+    now_us: Callable[[], int]
+    """The wall clock."""
+    draw: Callable[[], float]
+    """A random number in [0, 1)."""
+    shadow: ShadowDesk | None = None
+    capturing: Capturing | None = None
+    exchanges: set[Exchange] = field(default_factory=set)
+    """Requests in flight."""
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Work that goes on by itself; kept here so that it is not collected."""
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Start work that goes on by itself."""
+        task = self.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def note(self, what: str, about: str, detail: str = "") -> None:
+        """Write something into the journal that operators want to see."""
+        self.journal.append(Noted(self.now_us(), what, about, detail, self.worker))
+
+
+def endpoints_of(
+    table: RouteTable, environment: Mapping[str, str]
+) -> tuple[dict[str, Endpoint], dict[str, str]]:
+    """Return the endpoints of a table's tools, and by tool what is wrong with the others."""
+    found: dict[str, Endpoint] = {}
+    faults: dict[str, str] = {}
+    for name, tool in table.tools.items():
+        if tool.kind in PROTOCOLS:
+            try:
+                found[name] = endpoint_of(tool, environment)
+            except ClearbarError as error:
+                faults[name] = error.message
+    return found, faults

@@ -1,0 +1,120 @@
+"""Why the gateway itself did not serve a request, in words that say who can change that. Pure."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from clearbar.core.money import usd
+from clearbar.route.route import Refusal
+from clearbar.route.serving.inquiry import NANO
+
+if TYPE_CHECKING:
+    from clearbar.route.admit import Admitted
+    from clearbar.route.budgets.allowance import Short
+    from clearbar.route.http.upstream import Broken
+    from clearbar.route.route import Route
+    from clearbar.route.serving.breakers import Breakers
+
+
+def bad_body(what: str) -> Refusal:
+    """Refuse what cannot be read."""
+    return Refusal("bad_body", 400, f"The body of the request cannot be read: {what}.")
+
+
+def odd_path() -> Refusal:
+    """Refuse a path that the gateway and the endpoint could read differently."""
+    return Refusal(
+        "odd_path", 400, "The path has parts that servers read in different ways: write it plainly."
+    )
+
+
+def compressed() -> Refusal:
+    """Refuse a body that would have to be unpacked before it can be read."""
+    return Refusal(
+        "compressed",
+        415,
+        "The body of the request is compressed: send it without content-encoding.",
+    )
+
+
+def over_budget(short: Short, route: Route) -> Refusal:
+    """Refuse for want of money."""
+    who = route.owner or "the workflow's owner"
+    left = usd(Decimal(short.left_nusd) / NANO)
+    limit = usd(Decimal(short.account.limit_nusd) / NANO)
+    if short.draining:
+        return Refusal(
+            "draining",
+            429,
+            f"The budget {short.account.id} ({limit}) is nearly spent ({left} left): work that has"
+            f" begun goes on, new work is refused. Ask {who} to raise it.",
+        )
+    return Refusal(
+        "over_budget",
+        429,
+        f"The budget {short.account.id} ({limit}) has {left} left, which this request could exceed."
+        f" Ask {who} to raise it, or send a smaller request or max_tokens.",
+    )
+
+
+def no_budget_store() -> Refusal:
+    """Refuse while the store of budgets does not answer: nothing is spent that is not held."""
+    return Refusal(
+        "budget_store",
+        503,
+        "The store of budgets does not answer, so that no money can be held. Try again; whoever"
+        " runs the gateway finds the reason in its log.",
+        5,
+    )
+
+
+def no_journal() -> Refusal:
+    """Refuse while the journal has no room: nothing is asked that could not be written down."""
+    return Refusal(
+        "no_journal",
+        503,
+        "The disk of the gateway is full, so that calls cannot be written down. Try again; whoever"
+        " runs the gateway has to make room.",
+        10,
+    )
+
+
+def no_upstream_key(tool: str, variable: str) -> Refusal:
+    """Refuse where the gateway has no key for a tool."""
+    return Refusal(
+        "no_upstream_key",
+        503,
+        f'The gateway has no key for the tool "{tool}": whoever runs it has to set {variable} in'
+        " its environment.",
+    )
+
+
+def not_available(admitted: Admitted, breakers: Breakers, now: float) -> Refusal:
+    """Refuse where every tool of the route fails for now."""
+    waits = [breakers.wait_s(step.tool, now) for step in admitted.steps]
+    wait = max(1, math.ceil(min(waits, default=1)))
+    names = ", ".join(dict.fromkeys(step.tool for step in admitted.steps))
+    return Refusal(
+        "not_available",
+        503,
+        f"No tool of this route answers at present ({names}). They are tried again in {wait} s.",
+        wait,
+    )
+
+
+def no_answer(tool: str, broken: Broken) -> Refusal:
+    """Refuse after the last try broke before an answer."""
+    status = 504 if broken.kind == "timeout" else 502
+    return Refusal("no_answer", status, f'The tool "{tool}" did not answer: {broken.what}.')
+
+
+def broken_off(tool: str, broken: Broken) -> Refusal:
+    """Say in a stream why it ends before its end."""
+    return Refusal("broken_off", 502, f'The tool "{tool}" broke off its answer: {broken.what}.')
+
+
+def tool_failed(tool: str, what: str) -> Refusal:
+    """Refuse where a tool without an endpoint gave no answer."""
+    return Refusal("no_answer", 502, f'The tool "{tool}" did not answer: {what}.')

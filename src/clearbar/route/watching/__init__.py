@@ -1,0 +1,1 @@
+"""Whether the routed tool still clears its bar."""

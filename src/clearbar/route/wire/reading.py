@@ -1,0 +1,58 @@
+"""What a request's body asks for, read without building the rest of it.
+
+Only the few fields that matter are decoded; messages and tools are walked over. Whatever two
+readers of the body could read differently is refused, since one of them is ours, which decides,
+and the other the provider's, which charges. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from clearbar.route.wire.asked import Asked, BadBody
+from clearbar.route.wire.fields import FIELDS, FIELDS_OF_OTHERS
+from clearbar.route.wire.layout import NotAnObject, layout_of
+
+if TYPE_CHECKING:
+    from clearbar.route.wire.operation import Operation
+
+__all__ = ["Asked", "BadBody", "read_body"]
+
+_TEMPLATE_TOKENS: Final = 32
+"""What a chat's template adds around the messages beyond the bytes of their JSON."""
+_WITHOUT_OUTPUT: Final = frozenset({"embeddings", "count_tokens", "models"})
+_WITHOUT_MODEL: Final = frozenset({"responses", "models", "other"})
+"""A stored prompt may name the model."""
+_SEARCH: Final = "search"
+"""In the name of a model: it looks things up on the web whenever it is asked, for a fee."""
+
+
+def read_body(operation: Operation, body: bytes) -> Asked:
+    """Return what a body asks for; of operation "other" only what it happens to say.
+
+    Raises:
+        BadBody: when it is no JSON object, says a name twice, or a field that matters is of a kind
+            that it may not be.
+    """
+    fields = FIELDS.get(operation.name)
+    try:
+        layout = layout_of(body)
+    except NotAnObject as error:
+        if fields is None and not error.ambiguous:
+            return Asked(input_tokens=len(body), has_media=True)
+        raise BadBody(f"the body {error}") from None
+    asked = Asked(layout=layout, input_tokens=len(body) + _TEMPLATE_TOKENS)
+    if fields is None:
+        fields, asked.has_media = FIELDS_OF_OTHERS, True
+    for name, raw in layout.values.items():
+        read = fields.get(name)
+        if read is not None:
+            read(asked, raw)
+    asked.choices *= asked.prompts
+    if operation.name in _WITHOUT_OUTPUT:
+        asked.max_tokens = 0
+    elif _SEARCH in asked.model:
+        asked.has_fees = True
+    if not asked.model and operation.name not in _WITHOUT_MODEL:
+        raise BadBody("the body names no model")
+    return asked

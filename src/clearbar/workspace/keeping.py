@@ -1,0 +1,235 @@
+"""What a running gateway has a workspace do for it; all in one thread, which opens it anew."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from clearbar.core.errors import ClearbarError, UnknownName
+from clearbar.route.budgets import recovery
+from clearbar.route.budgets.opening import open_store
+from clearbar.route.journal.lag import lag_s
+from clearbar.route.journal.lock import is_alive
+from clearbar.route.journal.reader import calls, workers
+from clearbar.route.journal.retention import remove_charged
+from clearbar.route.operating.facts import (
+    AlarmRow,
+    KeyIssued,
+    KeyRow,
+    NotFoundError,
+)
+from clearbar.route.serving.keeper import Published
+from clearbar.route.snapshot import read, write
+from clearbar.route.watching.store import all_alarms
+from clearbar.route.watching.watch import Watch, watched_of, with_raised_shares
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from clearbar.route.budgets.store import BudgetStore
+    from clearbar.route.keys import ListedKey
+    from clearbar.route.operating.facts import AccountRow, KeyWanted
+    from clearbar.route.route import RouteTable
+    from clearbar.route.watching.sample import Watched
+    from clearbar.workspace.kept_route import RouteFacts
+
+BY: Final = "admin API"
+
+
+class WorkspaceKeeper:
+    """Implements `route.serving.keeper.Keeper` over a workspace that `opens` gives."""
+
+    def __init__(self, opens: Callable[[], RouteFacts]) -> None:
+        self._opens = opens
+        self._opened: RouteFacts | None = None
+        self._state: object = None
+        self._table: RouteTable | None = None
+        self._watch: Watch | None = None
+        self._raised: dict[str, tuple[str, ...]] = {}
+
+    def publish(self) -> Published:
+        """Write the table of routes, where anything that it is made of has changed.
+
+        Raises:
+            ClearbarError: when the declarations are wrong; the table before stays in force.
+        """
+        workspace = self._workspace
+        state = (workspace.route_state(), tuple(sorted(self._raised)))
+        if self._table is not None and state == self._state:
+            return Published(self._table, changed=False)
+        self.close()
+        workspace = self._workspace
+        before = self._table or self._last(workspace.route_folder / "table.json")
+        made = workspace.route_table(before)
+        table = with_raised_shares(made, self._raised)
+        changed = made is not before or self._table is None or table != self._table
+        if changed:
+            prices = workspace.price_list(table).to_json()
+            write(table, prices, workspace.route_folder / "table.json")
+        self._table, self._state = table, state
+        return Published(table, changed)
+
+    def charge(self) -> int:
+        """Move what the journals say into the ledger; return how many charges were new."""
+        return self._workspace.charge_journals()
+
+    def recover(self, worker: str) -> None:
+        """Settle the budgets of a worker that has died, from its journal."""
+        store = self._budgets()
+        try:
+            recovery.recover(store, worker, calls(self._journals, worker))
+        finally:
+            store.close()
+
+    def dead_workers(self) -> Sequence[str]:
+        """Return workers of this machine that are gone and whose budgets were not settled."""
+        store = self._budgets()
+        try:
+            unsettled = recovery.living(store)
+        finally:
+            store.close()
+        families = {family for family, _ in unsettled.values()}
+        here = [each for each in workers(self._journals) if each in families]
+        return [each for each in here if not is_alive(self._journals, each)]
+
+    def watch(self) -> None:
+        """Judge new shadow grades; an alarm goes into the docket and into the next table."""
+        workspace = self._workspace
+        if self._watch is None:
+            self._watch = Watch(workspace.store)
+        self._watch.step(list(self._watched()), _now())
+        self._raised = dict(self._watch.pre_alarms())
+
+    def observe(self, seen: Sequence[tuple[str, str, int, int]]) -> None:
+        """Take in how long calls took and what they wrote: (workflow, tool, ms, tokens) each."""
+        if self._watch is not None:
+            for workflow, tool, latency_ms, output_tokens in seen:
+                self._watch.observe(
+                    workflow, tool, latency_ms=latency_ms, output_tokens=output_tokens
+                )
+
+    def judge(self) -> None:
+        """Give the verdicts of today, and record those that are news."""
+        self._workspace.judge()
+
+    def expire(self) -> None:
+        """Delete captured requests and journals whose time is over."""
+        remove_charged(self._journals, self._workspace.store, _now())
+        self._workspace.expire_captured()
+
+    def journal_lag_s(self) -> float:
+        """Return how old the oldest line of a journal is that is not in the ledger yet."""
+        return lag_s(self._journals, self._workspace.store, _now())
+
+    def balances(self) -> Sequence[AccountRow]:
+        """Return the accounts of the periods that run now, and of runs and tasks in use."""
+        return self._workspace.balances()
+
+    def alarms(self) -> Sequence[AlarmRow]:
+        """Return recent alarms, the newest first."""
+        workspace = self._workspace
+        standing = workspace.route_alarms()
+        return [
+            AlarmRow(
+                workflow=each.alarm.workflow,
+                tool=each.alarm.tool,
+                at=each.alarm.at,
+                what=each.alarm.what,
+                in_force=standing.get(each.alarm.workflow) == each.alarm,
+            )
+            for each in reversed(all_alarms(workspace.store))
+        ]
+
+    def keys(self) -> Sequence[KeyRow]:
+        """Return all keys that were ever issued."""
+        return [_row(each) for each in self._workspace.keys()]  # noqa: SIM118 - no mapping
+
+    def issue_key(self, wanted: KeyWanted) -> KeyIssued:
+        """Issue a key.
+
+        Raises:
+            NotFoundError: when there is no such workflow or team.
+        """
+        try:
+            issued = self._workspace.issue_key(
+                workflow=wanted.of if wanted.scope == "workflow" else "",
+                team=wanted.of if wanted.scope == "team" else "",
+                name=wanted.name,
+                environment=wanted.environment,
+                by=BY,
+            )
+        except UnknownName as error:
+            raise NotFoundError(error.message) from error
+        return KeyIssued(key_id=issued.key.key_id, key=issued.token)
+
+    def revoke_key(self, key_id: str) -> KeyRow:
+        """Revoke a key.
+
+        Raises:
+            NotFoundError: when there is no such key.
+        """
+        try:
+            return _row(self._workspace.revoke_key(key_id, by=BY))
+        except UnknownName as error:
+            raise NotFoundError(error.message) from error
+
+    def close(self) -> None:
+        """Close the workspace; the next use opens it anew."""
+        if self._opened is not None:
+            self._opened.close()
+        self._opened = self._watch = None
+
+    @property
+    def _workspace(self) -> RouteFacts:
+        if self._opened is None:
+            self._opened = self._opens()
+        return self._opened
+
+    @property
+    def _journals(self) -> Path:
+        return self._workspace.route_folder / "journal"
+
+    def _budgets(self) -> BudgetStore:
+        workspace = self._workspace
+        settings = workspace.declared.gateway.settings
+        return open_store(settings, workspace.route_folder, os.environ)
+
+    def _watched(self) -> Iterator[Watched]:
+        """Yield what is to be watched: routed tools, each under the certificate it rests on."""
+        if self._table is None:
+            return
+        for name, certificate, certificate_id, chosen in self._workspace.watched_certificates():
+            route = self._table.routes.get(name)
+            if route is None:
+                continue
+            found = watched_of(route, certificate, certificate_id, **chosen)
+            if found is not None:
+                yield found
+
+    @staticmethod
+    def _last(path: Path) -> RouteTable | None:
+        """Return the table of the last run, so that generations go on; None where it is unread."""
+        try:
+            return read(path).table
+        except ClearbarError:
+            return None
+
+
+def _row(listed: ListedKey) -> KeyRow:
+    key = listed.key
+    return KeyRow(
+        key_id=key.key_id,
+        workflow=key.workflow,
+        team=key.team,
+        name=key.name,
+        environment=key.environment,
+        issued_at=datetime.fromisoformat(listed.issued_at),
+        issued_by=listed.issued_by,
+        revoked_at=None if listed.revoked_at is None else datetime.fromisoformat(listed.revoked_at),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,176 @@
+"""Requests in a storm: workers die of kill -9 at random while clients ask without a pause.
+
+Every reply that a client saw whole has exactly one charge; a reply that it did not see whole has at
+most one. `python -m tests.route.serving.storm 100000`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.route.serving.gateway import ROOT, Gateway, charges, gateway, toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STREAMED = 0.3
+_LEAVES = 0.02
+"""Of the streams, how many the client leaves in the middle."""
+
+
+@dataclass
+class Seen:
+    """What the clients saw, by trace."""
+
+    whole: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    refused: Counter[int] = field(default_factory=Counter)
+    kills: int = 0
+
+
+@contextlib.contextmanager
+def quick_upstream() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.route.serving.quick_upstream"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def request(key: str, trace: str, *, streamed: bool) -> bytes:
+    body = json.dumps(
+        {
+            "model": "gpt-5-mini",
+            "max_tokens": 100,
+            "stream": streamed,
+            "messages": [{"role": "user", "content": "hello"}],
+        }
+    ).encode()
+    return (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {key}\r\n"
+        f"content-type: application/json\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-01\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+async def read_reply(reader: asyncio.StreamReader, *, leaves: bool) -> int:
+    """Return the status of a whole reply; raise where it was not whole."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    status = int(head.split(b" ", 2)[1])
+    if leaves:
+        raise ConnectionResetError
+    if b"transfer-encoding: chunked" not in head:
+        length = int(head.split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
+        await reader.readexactly(length)
+        return status
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        await reader.readexactly(size + 2)
+    await reader.readexactly(2)
+    return status
+
+
+async def client(port: int, key: str, left: list[int], seen: Seen, chance: random.Random) -> None:
+    """Ask again and again over one connection; connect anew when it breaks."""
+    while left[0] > 0:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.01)
+            continue
+        try:
+            while left[0] > 0:
+                left[0] -= 1
+                trace = f"{chance.getrandbits(128) or 1:032x}"
+                streamed = chance.random() < _STREAMED
+                writer.write(request(key, trace, streamed=streamed))
+                seen.broken.add(trace)
+                status = await read_reply(reader, leaves=streamed and chance.random() < _LEAVES)
+                seen.broken.discard(trace)
+                if status == 200:
+                    seen.whole.add(trace)
+                else:
+                    seen.refused[status] += 1
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.transport.abort()
+
+
+async def killer(running: Gateway, seen: Seen, every_s: float, chance: random.Random) -> None:
+    while True:
+        await asyncio.sleep(every_s * (0.5 + chance.random()))
+        if pids := running.worker_pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(pids), signal.SIGKILL)
+                seen.kills += 1
+
+
+async def storm(running: Gateway, key: str, requests: int, every_s: float, seed: int) -> Seen:
+    seen, left, chance = Seen(), [requests], random.Random(seed)
+    killing = asyncio.create_task(killer(running, seen, every_s, chance))
+    clients = (client(running.port, key, left, seen, chance) for _ in range(32))
+    await asyncio.gather(*clients)
+    killing.cancel()
+    return seen
+
+
+def run(folder: Path, requests: int, *, every_s: float = 1.5, seed: int = 1) -> dict[str, object]:
+    """Return what was seen, and how many replies have another number of charges than they may."""
+    budget = '\n[[budget]]\nscope = "workflow"\nname = "letters"\nusd = "1000"\n'
+    with quick_upstream() as url:
+        text = toml(url, budget).replace("[gateway]", "[gateway]\nworkers = 2")
+        with gateway(folder, text) as (running, key):
+            seen = asyncio.run(storm(running, key, requests, every_s, seed))
+    found = Counter(each["trace_id"] for each in charges(folder))
+    sound = Counter(each["trace_id"] for each in charges(folder) if each["status"] == "ok")
+    return {
+        "whole": len(seen.whole),
+        "broken": len(seen.broken),
+        "refused": dict(seen.refused),
+        "kills": seen.kills,
+        "charges": found.total(),
+        "whole_without_one_charge": sum(sound[each] != 1 for each in seen.whole),
+        "whole_with_more": sum(found[each] != 1 for each in seen.whole),
+        "broken_with_more_than_one": sum(found[each] > 1 for each in seen.broken),
+        "charges_of_nobody": sum(
+            count for each, count in found.items() if each not in seen.whole | seen.broken
+        ),
+        "spent_usd": str(sum(each["cost_usd"] or 0 for each in charges(folder))),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("requests", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(Path(folder), given.requests, seed=given.seed)
+    print(json.dumps(found, indent=2), f"{time.monotonic() - started:.0f} s")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
