@@ -22,10 +22,12 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gateway_bench import peers, systems
+from gateway_bench.afterwards import later_us
 from gateway_bench.drive import Cell, Driver
 from gateway_bench.processes import LOAD_CORE, Absent, free_port, start, stop, wait_for_port
 from gateway_bench.report import Result, as_json, lines, verdicts
@@ -44,8 +46,6 @@ SYSTEMS: Final[dict[str, Callable[[Site], System]]] = {
     "portkey": peers.portkey,
     "litellm": peers.litellm,
 }
-GAP_S: Final = 0.01
-"""Between two events of a stream with gaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ FULL: Final = Course(
         Cell("message streams", 64, api="messages", streamed=True, pace="gaps"),
         _PACED,
     ),
-    rounds=5,
+    rounds=3,
     seconds=2,
     idle=1000,
 )
@@ -112,28 +112,33 @@ def run(course: Course, rounds: int, names: list[str]) -> Result:
     with ExitStack() as ends:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="gateway-bench-")))
         result, driver = Result(course.seconds, rounds), Driver(folder)
-        found = _started(names, folder, result, ends)
+        site = _upstream(folder, ends)
+        found = _started(names, site, result, ends)
         for system in found:
-            _prepare(driver, system, course, result)
+            _prepare(driver, system, site, course, result)
         for turn in range(rounds):
             at = turn % len(found)
-            order = [each for each in found[at:] + found[:at] if turn < each.most_rounds]
+            order = [each for each in found[at:] + found[:at] if turn % each.every == 0]
             for cell in course.cells:
                 _turn(driver, cell, order, result)
             print(f"round {turn + 1} of {rounds} is done", file=sys.stderr)
         return result
 
 
-def _started(names: list[str], folder: Path, result: Result, ends: ExitStack) -> list[System]:
-    """Start the upstream, then all systems at once."""
+def _upstream(folder: Path, ends: ExitStack) -> Site:
     log, port = folder / "upstream.log", free_port()
     mock = Path(systems.__file__).with_name("mock.py")
-    upstream = start([sys.executable, mock, str(port), str(GAP_S)], LOAD_CORE, log)
+    upstream = start([sys.executable, mock, str(port)], LOAD_CORE, log)
     ends.callback(stop, upstream)
     wait_for_port(port, upstream, log, 10)
+    return Site(folder, port)
+
+
+def _started(names: list[str], site: Site, result: Result, ends: ExitStack) -> list[System]:
+    """Start all systems at once."""
     found = []
     with ThreadPoolExecutor(len(names)) as starting:
-        begun = {name: starting.submit(SYSTEMS[name], Site(folder, port)) for name in names}
+        begun = {name: starting.submit(SYSTEMS[name], site) for name in names}
     for name, each in begun.items():
         try:
             system = each.result()
@@ -147,14 +152,15 @@ def _started(names: list[str], folder: Path, result: Result, ends: ExitStack) ->
     return found
 
 
-def _prepare(driver: Driver, system: System, course: Course, result: Result) -> None:
+def _prepare(driver: Driver, system: System, site: Site, course: Course, result: Result) -> None:
     """Warm a system up, and measure what is measured once."""
     for streamed in (False, True):
         driver.measure(system, Cell("warm-up", 16, streamed=streamed), course.seconds)
     if (idle := driver.idle_mb(system, course.idle)) is not None:
         result.idle[system.name] = idle
     if system.accounts_later:
-        system.later_us = driver.later_us(system, 2 * course.seconds)
+        begin = partial(SYSTEMS[system.name], site)
+        system.later_us = later_us(begin, driver, 2 * course.seconds)
         result.later_us[system.name] = system.later_us
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.testing import CliRunner
+from gateway_page import gateway_parts
 
 from clearbar.cli.distil_view import DISTIL_DOCS
 from clearbar.cli.main import cli
@@ -22,6 +23,8 @@ from clearbar.gate.verdict_json import FIELD_DOCS as VERDICT_DOCS
 from clearbar.own.card_json import ESTIMATE_DOCS, USAGE_DOCS
 from clearbar.own.card_json import FIELD_DOCS as CARD_DOCS
 from clearbar.own.tiers import shipped_tiers
+from clearbar.route.route_json import FIELD_DOCS as ROUTE_DOCS
+from clearbar.route.watching.overview import FIELD_DOCS as WATCH_DOCS
 from clearbar.spend import ingest, report, trace
 from clearbar.spend.charge import DIMENSIONS
 from clearbar.spend.columns import STORED
@@ -134,6 +137,10 @@ def json_fields() -> str:
         ("trial WORKFLOW --json", _WORDS["json_certificate"], CERTIFICATE_DOCS),
         ("trial distil --json", "What distilling found.", DISTIL_DOCS),
         ("gate --json", "One verdict for each workflow, dearest first.", verdicts),
+        ("route --json", "With `--workflow`, only that route.", ROUTE_DOCS),
+        ("route budgets --json", "A list of these.", _TOLD["budgets_fields"]),
+        ("route capture --json", "A list of these.", _TOLD["capture_fields"]),
+        ("route watch --json", "How routed tools do, and what they save.", WATCH_DOCS),
     )
     parts = [_WORDS["json"]]
     for title, text, docs in answers:
@@ -146,6 +153,11 @@ def json_fields() -> str:
     parts += ["## report --json", _WORDS["json_report"]]
     parts += ["## Small answers", _table(("command", "fields"), small)]
     return _page("JSON", *parts)
+
+
+def gateway() -> str:
+    """Return what clients and operators of the gateway meet: headers, refusals, lines, metrics."""
+    return _page("The gateway", *gateway_parts(_TOLD, _table))
 
 
 def errors_and_exit_codes() -> str:
@@ -182,6 +194,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "evidence.md": evidence,
     "gate.md": gate,
     "tiers.md": tiers,
+    "gateway.md": gateway,
     "json.md": json_fields,
     "errors.md": errors_and_exit_codes,
     "ledger.md": ledger_columns,
@@ -195,7 +208,7 @@ def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[s
     context = click.Context(command)
     for name in command.list_commands(context):
         inner = command.get_command(context, name)
-        if inner is not None and name != getattr(command, "default", None):
+        if inner is not None and not inner.hidden and name != getattr(command, "default", None):
             yield from _commands(inner, (*path, name))
 
 

@@ -16,12 +16,14 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from clearbar.cli import route_budgets
 from clearbar.cli.main import cli
 from clearbar.core.errors import Problem
 from clearbar.core.period import ALL
 from clearbar.declared import REFERENCE
 from clearbar.gate.policy import policy_table
 from clearbar.own.card_json import USAGE_DOCS
+from clearbar.route.budgets.balances import Balance
 from clearbar.spend import ingest, report, trace
 from clearbar.spend.source_file import open_source_file
 from clearbar.spend.sources import SOURCES
@@ -48,6 +50,8 @@ def commands(command: click.Command, path: str) -> Iterator[str]:
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             assert inner is not None
+            if inner.hidden:
+                continue
             yield from commands(inner, f"{path} {name}")
 
 
@@ -86,6 +90,19 @@ def test_every_rule_of_the_gate_is_in_the_reference() -> None:
         rule for decision, rule, _ in policy_table() if f"| {decision} | `{rule}`" not in text
     ]
     assert missing == []
+
+
+REFUSING = re.compile(r'\bRefus(?:al|ed)\(\s*(?:[^"()]*,\s*)?"([a-z_]+)"')
+
+
+def test_every_code_of_a_refusal_and_every_header_is_in_the_reference() -> None:
+    text = reference("gateway.md")
+    code = [path.read_text(encoding="utf-8") for path in ROOT.glob("src/clearbar/route/**/*.py")]
+    codes = {found for each in code for found in REFUSING.findall(each)}
+    headers = {found for each in code for found in re.findall(r'b"(x-clearbar-[a-z-]*\w)"', each)}
+    assert len(codes) > 20
+    assert "x-clearbar-tool" in headers
+    assert [each for each in sorted(codes | headers) if f"| `{each}`" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -249,6 +266,9 @@ SMALL = {
         "2999-01-01",
     ],
     "gate history": ["support"],
+    "route key create": ["support", "--by", "Head of Support"],
+    "route key list": [],
+    "route capture forget": ["support", "--yes"],
     "check": [],
 }
 
@@ -266,6 +286,11 @@ def test_a_small_answer_has_the_fields_that_the_reference_names(
     Path("outcomes.csv").write_text("workflow,task_id,score,at\n", encoding="utf-8")
     done = CliRunner().invoke(cli, [*command.split(), *SMALL[command], "--json"])
     assert list(json.loads(done.stdout)) == WORDS["small_answers"][command]
+
+
+def test_a_budget_is_documented_field_by_field() -> None:
+    balance = Balance("a", "team", "a", "month", "2026-11", 1, 0, 0, 0, draining=False, warned=())
+    assert list(route_budgets._json(balance)) == list(WORDS["budgets_fields"])
 
 
 def test_every_small_answer_of_the_reference_is_tried() -> None:

@@ -63,13 +63,13 @@ def _clock_of(process: int) -> int:
 
 
 def memory_mb(root: int) -> float:
-    """Return the memory of a tree in megabytes, what is shared counted once."""
-    return sum(_pss_kb(process) for process in tree(root)) / 1024
+    """Return the memory of a tree that is no file's, in megabytes; only differences mean much."""
+    return sum(_anonymous_kb(process) for process in tree(root)) / 1024
 
 
-def _pss_kb(process: int) -> int:
+def _anonymous_kb(process: int) -> int:
     try:
-        lines = (_PROC / str(process) / "smaps_rollup").read_text().splitlines()
+        lines = (_PROC / str(process) / "status").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon:")), 0)

@@ -14,6 +14,8 @@ Pace = Literal["now", "gaps", "idle"]
 
 MARKS: Final[dict[Pace, str]] = {"now": "[now]", "gaps": "[gaps]", "idle": "[idle]"}
 EVENTS: Final = 50
+GAP_S: Final = 0.01
+"""Between two events of a stream with gaps."""
 REPLY_BYTES: Final = 1024
 _ANSWER: Final = "Your order left us on Monday and is with the carrier now. "
 _CONTEXT: Final = 'The customer says: "late again".\n'

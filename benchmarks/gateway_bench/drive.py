@@ -17,7 +17,7 @@ from statistics import quantiles
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway_bench.accounts import memory_mb, spent
-from gateway_bench.bodies import asked
+from gateway_bench.bodies import EVENTS, GAP_S, asked
 from gateway_bench.load import Plan
 from gateway_bench.processes import LOAD_CORE
 
@@ -32,10 +32,7 @@ _ENDS: Final[dict[tuple[Api, bool], str]] = {
     ("messages", False): "usage",
     ("messages", True): "message_stop",
 }
-_QUIET_S: Final = 6
-"""Longer than the time between two turns of writing accounts."""
-_QUIET_SHARE: Final = 0.04
-_QUIET_PATIENCE_S: Final = 90.0
+_STEADY_MB: Final = 0.5
 _WRK: Final = """\
 wrk.method = "POST"
 wrk.body = io.open(%(body)s, "rb"):read("*a")
@@ -107,22 +104,6 @@ class Driver:
             sample.cpu_us = used / sample.requests * 1e6 + system.later_us
         return sample
 
-    def later_us(self, system: System, seconds: int) -> float:
-        """Return what the first process of a system spends on a request, most of it afterwards.
-
-        It is measured until that process is quiet again, less what it spends when it is idle.
-        """
-        if system.process is None:
-            return 0.0
-        root = system.process.pid
-        _wait_until_quiet(root)
-        idle = _share(root, 3.0)
-        before, begun = spent(root).by_process[root], time.monotonic()
-        sample = self._wrk(system, Cell("accounts", 64), seconds)
-        _wait_until_quiet(root)
-        used = spent(root).by_process[root] - before - idle * (time.monotonic() - begun)
-        return used / max(1, sample.requests) * 1e6
-
     def _request(self, system: System, cell: Cell) -> tuple[bytes, dict[str, str]]:
         way = system.ways[cell.api, cell.streamed]
         body = asked(cell.api, way.model, cell.size, stream=cell.streamed, pace=cell.pace)
@@ -178,9 +159,16 @@ class Driver:
         head = f"POST {way.path} HTTP/1.1\r\nhost: 127.0.0.1:{way.port}\r\n{lines}"
         whole = f"{head}content-length: {len(body)}\r\n\r\n{body.decode('latin-1')}"
         end = _ENDS[cell.api, cell.streamed]
-        rate = min(cell.rate, system.most_rate)
         return Plan(
-            "127.0.0.1", way.port, whole, cell.connections, seconds, cell.streamed, end, rate
+            "127.0.0.1",
+            way.port,
+            whole,
+            cell.connections,
+            seconds,
+            cell.streamed,
+            end,
+            min(cell.rate, system.most_rate),
+            EVENTS * GAP_S if cell.pace == "gaps" else 0.0,
         )
 
     def _command(self, plan: Plan) -> list[str]:
@@ -194,29 +182,27 @@ class Driver:
             return None
         cell = Cell("idle", streams, streamed=True, pace="idle")
         plan = replace(self._plan(system, cell, 0), hold=True)
-        before = memory_mb(system.process.pid)
+        before = _settled_mb(system.process.pid)
         holding = subprocess.Popen(
             self._command(plan), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         with holding:
             said = "" if holding.stdout is None else holding.stdout.readline()
             opened: dict[str, Any] = json.loads(said or '{"open": 0}')
-            taken = memory_mb(system.process.pid) - before
+            taken = _settled_mb(system.process.pid) - before
             holding.communicate()
         return int(opened["open"]), taken
 
 
-def _share(process: int, seconds: float) -> float:
-    """Return the share of a core that a process takes."""
-    before, begun = spent(process).by_process[process], time.monotonic()
-    time.sleep(seconds)
-    return (spent(process).by_process[process] - before) / (time.monotonic() - begun)
-
-
-def _wait_until_quiet(process: int) -> None:
-    give_up, quiet_s = time.monotonic() + _QUIET_PATIENCE_S, 0
-    while quiet_s < _QUIET_S and time.monotonic() < give_up:
-        quiet_s = quiet_s + 1 if _share(process, 1.0) < _QUIET_SHARE else 0
+def _settled_mb(root: int) -> float:
+    """Return the memory of a tree once it hardly changes."""
+    found = memory_mb(root)
+    for _ in range(20):
+        time.sleep(0.5)
+        before, found = found, memory_mb(root)
+        if abs(found - before) < _STEADY_MB:
+            break
+    return found
 
 
 def percentiles(values: list[int]) -> tuple[float, float]:

@@ -40,6 +40,8 @@ class Plan:
     """What the end of a whole stream holds."""
     rate: float = 0.0
     """Requests a second over all connections; 0: as fast as replies come."""
+    spread_s: float = 0.0
+    """Over which the first requests are spread, so that streams do not begin all at once."""
     hold: bool = False
     """Open streams that say nothing, and keep them."""
 
@@ -182,7 +184,7 @@ async def run(plan: Plan) -> Found:
     clients = [Client(plan, request, found, pace_s) for _ in range(plan.connections)]
     begin = perf_counter()
     for at, client in enumerate(clients):
-        client.start(begin + pace_s * at / len(clients))
+        client.start(begin + (pace_s or plan.spread_s) * at / len(clients))
     if plan.hold:
         await _hold(clients)
     else:

@@ -1,6 +1,6 @@
 """The upstream that all systems share: replies made beforehand, and as little work as can be.
 
-    python mock.py PORT GAP_S
+    python mock.py PORT
 
 It runs on the core of the load, and its CPU time is nobody's.
 """
@@ -17,7 +17,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from gateway_bench.bodies import MARKS, events, whole_reply
+from gateway_bench.bodies import GAP_S, MARKS, events, whole_reply
 
 if TYPE_CHECKING:
     from gateway_bench.bodies import Api
@@ -48,11 +48,10 @@ _AT_ONCE: Final = {key: _SSE + b"".join(found) + _END for key, found in _EVENTS.
 class Upstream(asyncio.Protocol):
     """One connection of a gateway; requests on it come one after another."""
 
-    __slots__ = ("_at", "_data", "_events", "_gap_s", "_loop", "_total", "_transport")
+    __slots__ = ("_at", "_data", "_events", "_loop", "_total", "_transport")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, gap_s: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._gap_s = gap_s
         self._transport: asyncio.Transport
         self._data = b""
         self._total = 0
@@ -102,17 +101,15 @@ class Upstream(asyncio.Protocol):
             self._transport.write(event + _END)
         elif not self._transport.is_closing():
             self._transport.write(event)
-            self._loop.call_later(self._gap_s, self._more)
+            self._loop.call_later(GAP_S, self._more)
 
 
-async def main(port: int, gap_s: float) -> None:
+async def main(port: int) -> None:
     """Serve until killed."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: Upstream(loop, gap_s), "127.0.0.1", port, backlog=4096
-    )
+    server = await loop.create_server(lambda: Upstream(loop), "127.0.0.1", port, backlog=4096)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), float(sys.argv[2])))
+    uvloop.run(main(int(sys.argv[1])))

@@ -89,7 +89,7 @@ def litellm(site: Site) -> System:
         "its proxy, one worker, a master key; no database: no budgets, no accounts; paced at 10/s"
     )
     ways = both(port, _CHAT, "bench", {"authorization": f"Bearer {key}"})
-    return System("litellm", version, note, ways, process, slow=True, most_rounds=2, most_rate=10)
+    return System("litellm", version, note, ways, process, slow=True, every=2, most_rate=10)
 
 
 def tensorzero(site: Site) -> System:

@@ -139,8 +139,8 @@ def lines(result: Result) -> Iterator[str]:
     for name, why in result.absent.items():
         yield f"  {name:<24}ABSENT: {why}"
     for name, later_us in result.later_us.items():
-        yield f"  {name}: [{later_us:.0f}] us of each request are its first process's, for accounts,"
-        yield "    mostly after the reply; measured until it was quiet, and counted in every cell"
+        yield f"  {name}: [{later_us:.0f}] us of a request are its first process's, for accounts,"
+        yield "    mostly after the reply; measured apart, to the end, and counted in every cell"
     for cell in result.samples:
         yield from _cell_lines(cell, result.rows(cell))
     yield from _idle_lines(result)

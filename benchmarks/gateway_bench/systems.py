@@ -9,9 +9,11 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.request import urlopen
 
 from gateway_bench.processes import (
     GATEWAY_CORE,
@@ -52,12 +54,12 @@ class System:
     process: subprocess.Popen[bytes] | None = None
     slow: bool = False
     """So slow that a load that is broken off at the end would count work without its reply."""
-    most_rounds: int = 1000
-    """Rounds in which it takes part."""
+    every: int = 1
+    """It takes part in one of so many rounds."""
     most_rate: float = 1e9
     """Paced requests a second that it can serve."""
     accounts_later: bool = False
-    """Whether its first process writes accounts after the replies; it is then measured apart."""
+    """Whether its first process writes accounts after the replies: see afterwards.py."""
     later_us: float = 0.0
     """What that takes for each request, which counts in every cell."""
 
@@ -198,8 +200,7 @@ _ORGANISATION: Final = '\n[[budget]]\nscope = "organisation"\nusd = "1000000"\n'
 
 def clearbar(site: Site) -> System:
     """Start Clearbar as a user would: keys, routes with a tool in force, and two budgets each."""
-    folder = site.folder / "clearbar"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="clearbar-", dir=site.folder))
     port, admin = free_port(), free_port()
     head = '[workspace]\nname = "Benchmark"\n\n[gateway]\nworkers = 1\n'
     head += f"port = {port}\nadmin_port = {admin}\n"
@@ -212,14 +213,16 @@ def clearbar(site: Site) -> System:
     for api, (_, path, headers) in _KINDS.items():
         way = Way(port, path, "bench", headers(_key(folder, api)))
         ways |= {(api, False): way, (api, True): way}
-    log = site.folder / "clearbar.log"
+    log = folder / "log"
     command: list[str | Path] = [_CLEARBAR, "--workspace", folder, "route", "serve"]
     process = start(command, GATEWAY_CORE, log, {"BENCH_UPSTREAM_KEY": "none"})
     wait_for_port(port, process, log, 30)
+    with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
+        answer.read()
     said = subprocess.run([_CLEARBAR, "--version"], capture_output=True, text=True, check=True)
     note = (
         "one worker and its supervisor; key checked, model rewritten, two budgets held and settled,"
-        " journal on disk before the reply ends, ledger charged"
+        " the journal written before the reply ends, the ledger charged"
     )
     version = said.stdout.split()[-1]
     return System("clearbar", version, note, ways, process, accounts_later=True)

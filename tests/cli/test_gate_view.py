@@ -12,19 +12,23 @@ import pytest
 from rich.console import Console
 from tests.gate.made import AS_OF, NOW, POLICY, USAGE, WORKFLOW, card, scorecard, verdict
 
-from clearbar.cli.gate_view import print_history, print_verdicts, summary_lines
+from clearbar.cli.gate_view import mode_of, print_history, print_verdicts, summary_lines
 from clearbar.core.store import Store
+from clearbar.declared import Declared
 from clearbar.gate.decide import verdicts
 from clearbar.gate.docket import history
 from clearbar.gate.docket_entries import defend, override, record_verdicts
 from clearbar.gate.recorded import DocketState
 from clearbar.gate.verdict import Override
+from clearbar.route.declared_route import DeclaredRoute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from clearbar.gate.policy_settings import Mode
     from clearbar.gate.verdict import Verdict
+    from clearbar.route.route import Mode as RouteMode
 
 UNOWNED = card(replace(WORKFLOW, owner=None), usage=replace(USAGE, cost_usd=Decimal("412.10")))
 
@@ -111,6 +115,23 @@ def test_the_summary_says_how_much_money_passes_without_a_verdict() -> None:
     )
     lines = list(summary_lines([], scorecard(unattributed=USAGE), "enforce"))
     assert lines[-1] == "Of no workflow, so without a verdict: $300.00 in 30 days."
+
+
+@pytest.mark.parametrize(
+    ("policy", "route", "said"),
+    [
+        ("advise", None, "advise"),
+        ("advise", "shadow", "advise"),
+        ("advise", "enforce", "enforce"),
+        ("enforce", "advise", "enforce"),
+    ],
+)
+def test_one_enforced_route_is_enough_to_say_no_more_that_nothing_is_refused(
+    policy: Mode, route: RouteMode | None, said: str
+) -> None:
+    routes = (DeclaredRoute("support-replies", mode=route),)
+    declared = Declared(policy=replace(POLICY, mode=policy), routes=routes)
+    assert mode_of(declared) == said
 
 
 def test_advise_mode_says_that_nothing_is_refused() -> None:

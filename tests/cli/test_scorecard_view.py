@@ -21,6 +21,7 @@ from clearbar.own.card import (
     TierNeed,
     WorkflowCard,
 )
+from clearbar.own.card_saving import measured
 from clearbar.own.workflow import Bar, Metric, Stakes, Workflow
 from clearbar.spend.usage import Usage
 
@@ -304,3 +305,32 @@ def test_what_leaks_a_month_is_said_with_both_tools() -> None:
 )
 def test_a_card_says_which_tier_its_trial_found(need: TierNeed | None, said: str) -> None:
     assert said in " ".join(" ".join(card_lines(replace(CARD, need=need))).split())
+
+
+SAVING = measured(
+    Estimate(0.25, 0.2, 0.3, 0.95, 240),
+    0.8,
+    requests=(60, 600),
+    conversations=(40, 1200),
+    days=30,
+)
+
+
+def test_what_a_route_saves_is_said_with_its_interval_and_both_arms() -> None:
+    said = (
+        "saves $150.00 a month (95% interval $120.00 to $180.00), $0.25 a request, 80% of its cost:"
+        " 1,200 conversations routed, 40 held out"
+    )
+    card = replace(CARD, saving=SAVING)
+    assert f"support-replies {said}." in " ".join(" ".join(printed(scorecard(card))).split())
+    assert said in " ".join(" ".join(card_lines(card)).split())
+
+
+def test_a_saving_without_bounds_says_why() -> None:
+    few = replace(SAVING, usd_month=Estimate(150.0, None, None, 0.95, 12), share=None)
+    lines = " ".join(" ".join(card_lines(replace(CARD, saving=few))).split())
+    assert "$150.00 a month (too few conversations for an interval), $0.25 a request:" in lines
+
+
+def test_where_nothing_is_held_out_nothing_is_said_to_be_saved() -> None:
+    assert "saves" not in " ".join([*printed(scorecard(CARD)), *card_lines(CARD)])

@@ -176,6 +176,13 @@ def test_what_a_workflow_s_trial_asked_is_its_own_whatever_the_rules() -> None:
     assert "a trial" in attribute(asked, (greedy, SUPPORT)).why
 
 
+def test_what_went_through_the_gateway_for_a_workflow_is_its_own_whatever_the_rules() -> None:
+    greedy = Workflow("greedy", match_rules=(rule(("source", "*")),))
+    asked = Origin("gateway", workflow="support-replies")
+    assert taken_by(asked, greedy, SUPPORT) == "support-replies"
+    assert "the gateway" in attribute(asked, (greedy, SUPPORT)).why
+
+
 def test_a_trial_of_an_undeclared_workflow_follows_the_rules() -> None:
     greedy = Workflow("greedy", match_rules=(rule(("source", "*")),))
     assert taken_by(Origin("trial", workflow="gone"), greedy) == "greedy"

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearbar.core.period import ALL, Period
-from clearbar.own.card import Defence, Scorecard, TierNeed, WorkflowCard
+from clearbar.own.card import Defence, Estimate, Scorecard, TierNeed, WorkflowCard
 from clearbar.own.card_json import (
     ESTIMATE_DOCS,
     FIELD_DOCS,
     USAGE_DOCS,
     scorecard_json,
 )
+from clearbar.own.card_saving import measured
 from clearbar.own.outcome import DailyOutcomes
 from clearbar.own.scorecard import build
 from clearbar.own.workflow import UNATTRIBUTED, Bar, Metric, Workflow
@@ -38,6 +39,13 @@ COMPLETE = Workflow(
     budget_usd_month=Decimal(1200),
     next_step="Trial a small model",
     kill_rules=("usd_per_good > 0.30 for 28d",),
+)
+SAVING = measured(
+    Estimate(0.25, 0.2, 0.3, LEVEL, 240),
+    0.8,
+    requests=(60, 600),
+    conversations=(40, 200),
+    days=30,
 )
 DEFENCE = Defence(
     "support", "support-lead@example.com", date(2026, 9, 1), date(2026, 12, 1), "it pays"
@@ -291,7 +299,8 @@ def test_each_json_field_is_documented_and_each_documented_field_is_there() -> N
     scorecard = scorecard_of(daily_spend(), daily_good(), models=models)
     need = TierNeed("none", "rules", "small", "m", Decimal(3), FIRST, ("the prompt changed",))
     scorecard = replace(
-        scorecard, cards=tuple(replace(each, need=need) for each in scorecard.cards)
+        scorecard,
+        cards=tuple(replace(each, need=need, saving=SAVING) for each in scorecard.cards),
     )
     recurring = {*ESTIMATE_DOCS, *USAGE_DOCS}
     paths = set(paths_of(scorecard_json(scorecard)))

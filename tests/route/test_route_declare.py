@@ -90,6 +90,7 @@ def test_the_gateway_says_where_it_listens_and_where_requests_go() -> None:
         'store_env = "STORE"',
         'admin_token_env = "TOKEN"',
         "open_metrics = false",
+        'durability = "process"',
     ).gateway
     assert made.settings == GatewaySettings(
         "0.0.0.0",  # noqa: S104 - it is what the file says
@@ -110,6 +111,7 @@ def test_the_gateway_says_where_it_listens_and_where_requests_go() -> None:
         "STORE",
         "TOKEN",
         open_metrics=False,
+        durability="process",
     )
     assert made.upstreams == (
         Tool(

@@ -25,6 +25,7 @@ NOW = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
         ({"retry-after": "inf"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "in a while"}, None),
+        ({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, None),
         ({"retry-after": "Sun, 01 Nov 2026 12:01:30 GMT"}, 90),
         ({"retry-after": "Sun, 01 Nov 2026 12:01:30 -0000"}, 90),
         ({"retry-after": "Sun, 01 Nov 2026 13:01:30 +0100"}, 90),

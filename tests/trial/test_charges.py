@@ -206,15 +206,17 @@ def test_a_failure_that_tells_usage_is_charged_for_it(
     assert total(ledger).cost_usd == cost
 
 
-def test_a_cost_that_the_tool_declares_goes_in_as_an_estimate(
-    store: Store, ledger: Ledger, book: PriceBook
+@pytest.mark.parametrize("model", ["our-own", "gpt-5-mini"])
+def test_a_price_that_the_tool_declares_stands_before_the_book(
+    store: Store, ledger: Ledger, book: PriceBook, model: str
 ) -> None:
-    own = attempt(provider="self-hosted", model="our-own")
-    end = answered(model="our-own", cost_usd=Decimal("0.0123"), cost_source="declared")
+    own = attempt(provider="openai", model=model)
+    end = answered(model=model, cost_usd=Decimal("0.0123"), cost_source="declared")
     record(store, (own, end))
     charge_calls(store, ledger, book, NOON)
     usage = total(ledger)
-    assert (usage.calls_estimated, usage.cost_usd) == (1, Decimal("0.0123"))
+    assert (usage.calls_estimated, usage.calls_unpriced) == (0, 0)
+    assert usage.cost_usd == Decimal("0.0123")
 
 
 def test_the_same_call_in_a_log_of_the_gateway_is_the_same_charge(

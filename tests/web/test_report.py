@@ -14,6 +14,7 @@ import pytest
 
 from clearbar.gate.verdict import Verdict
 from clearbar.own.card import Estimate, Scorecard, TierNeed, WorkflowCard
+from clearbar.own.card_saving import measured
 from clearbar.own.workflow import Bar, Workflow
 from clearbar.spend.usage import Usage
 from clearbar.web.report import render
@@ -258,6 +259,33 @@ NEED = TierNeed("small", "haiku", "frontier", "opus", Decimal(540), date(2026, 1
 )
 def test_the_tier_that_a_trial_found_is_told(need: TierNeed | None, said: str) -> None:
     assert said in page_with(need=need)
+
+
+SAVING = measured(
+    Estimate(0.25, 0.2, 0.3, 0.95, 240),
+    0.8,
+    requests=(60, 600),
+    conversations=(40, 200),
+    days=30,
+)
+
+
+def test_what_a_route_saves_is_told_with_its_interval_and_both_arms() -> None:
+    text = page_with(saving=SAVING)
+    assert "route saves $150.00 a month" in text
+    assert "$150.00 a month (95% interval $120.00 to $180.00), $0.25 a request" in text
+    assert "a request, 80% of its cost" in text
+    assert "200 conversations were routed, 40 were drawn by lot to stay on the old tool" in text
+
+
+def test_a_saving_of_too_few_conversations_has_no_bounds() -> None:
+    few = Estimate(0.25, None, None, 0.95, 4)
+    saving = measured(few, None, requests=(2, 2), conversations=(2, 2), days=30)
+    assert "$0.50 a month (no bounds yet), $0.25 a request" in page_with(saving=saving)
+
+
+def test_where_nothing_is_held_out_no_saving_is_shown() -> None:
+    assert "Route saves" not in page_with(saving=None)
 
 
 def test_a_long_list_of_models_is_cut_and_says_so() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from clearbar.cli.scorecard_view import interval_text, leak_text, short_usd, trend_text
+from clearbar.cli.scorecard_view import interval_text, leak_text, saving_text, short_usd, trend_text
 from clearbar.cli.spark import printable
 from clearbar.core.money import usd
 
@@ -69,6 +69,8 @@ def _measured_rows(card: WorkflowCard) -> Iterator[tuple[str, str]]:
     if len(card.models) > _SHOWN_MODELS:
         yield "", f"and {len(card.models) - _SHOWN_MODELS} more models"
     yield "tier", _need_text(card)
+    if saving := saving_text(card):
+        yield "saves", saving
     yield "outcomes", _outcome_text(card)
     yield "per good", _money_text(card.cost_per_good_usd)
     yield "return", _money_text(card.return_usd)

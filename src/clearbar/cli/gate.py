@@ -60,8 +60,8 @@ def show(workspace: Workspace, *, check: bool, as_json: bool) -> None:
     from clearbar.cli import gate_view
     from clearbar.cli.terminal import console
 
-    policy = workspace.declared.policy
-    gate_view.print_verdicts(console(), verdicts, workspace.scorecard(), policy.mode)
+    mode = gate_view.mode_of(workspace.declared)
+    gate_view.print_verdicts(console(), verdicts, workspace.scorecard(), mode)
     if workspace.is_as_of_another_day:
         click.echo(f"judged as of {workspace.as_of}: nothing is recorded")
     else:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from clearbar.declared import Declared
     from clearbar.gate.docket import Entry
     from clearbar.gate.policy_settings import Mode
     from clearbar.gate.verdict import Decision
@@ -35,6 +36,12 @@ def print_verdicts(
         console.print()
     for line in summary_lines(verdicts, scorecard, mode):
         console.print(line, markup=False, highlight=False)
+
+
+def mode_of(declared: Declared) -> Mode:
+    """Return `enforce` where the verdict on any workflow is enforced."""
+    modes = {declared.policy.mode, *(each.mode for each in declared.routes)}
+    return "enforce" if "enforce" in modes else "advise"
 
 
 def summary_lines(verdicts: Sequence[Verdict], scorecard: Scorecard, mode: Mode) -> Iterator[str]:

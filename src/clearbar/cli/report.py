@@ -112,5 +112,5 @@ def _show(workspace: Workspace, html: Path | None, *, as_json: bool) -> None:
     screen = console()
     scorecard_view.print_scorecard(screen, scorecard, {each.workflow: each for each in verdicts})
     click.echo()
-    gate_view.print_verdicts(screen, verdicts, scorecard, workspace.declared.policy.mode)
+    gate_view.print_verdicts(screen, verdicts, scorecard, gate_view.mode_of(workspace.declared))
     click.echo(f"\nthe page: {page}")

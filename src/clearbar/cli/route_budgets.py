@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,7 @@ def command(workspace: Workspace, *, past: bool, as_json: bool) -> None:
     """
     from clearbar.route.budgets.balances import running
 
-    found = _balances(workspace)
+    found = workspace.budget_balances()
     shown = found if past else running(found, workspace.as_of)
     if as_json:
         print_json([_json(each) for each in shown])
@@ -43,20 +42,6 @@ def command(workspace: Workspace, *, past: bool, as_json: bool) -> None:
         _print(shown)
     else:
         click.echo("No budget has been used" + (" yet." if past or not found else " this month."))
-
-
-def _balances(workspace: Workspace) -> Sequence[Balance]:
-    from clearbar.route.budgets.balances import balances
-    from clearbar.route.budgets.opening import FILE, open_store
-
-    settings = workspace.declared.gateway.settings
-    if not settings.store_env and not (workspace.route_folder / FILE).exists():
-        return []
-    store = open_store(settings, workspace.route_folder, os.environ)
-    try:
-        return balances(store)
-    finally:
-        store.close()
 
 
 def _print(shown: Sequence[Balance]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @click.command("serve")
 @click.option("--host", metavar="ADDRESS", help="Where to listen. Default: [gateway] host.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Default: [gateway] port; 0: any.")
+@click.option("--admin-host", metavar="ADDRESS", help="For operators. Default: admin_host.")
 @click.option("--admin-port", type=click.IntRange(0, 65535), help="Default: [gateway] admin_port.")
 @click.option("--logs", is_flag=True, help="Write a line of JSON for each call on standard output.")
 @workspace_options
@@ -22,6 +23,7 @@ def command(
     workspace: Workspace,
     host: str | None,
     port: int | None,
+    admin_host: str | None,
     admin_port: int | None,
     *,
     logs: bool,
@@ -40,7 +42,9 @@ def command(
       export ANTHROPIC_BASE_URL=http://127.0.0.1:8787 ANTHROPIC_API_KEY=cb_...
     """
     say = _say_json if as_json or logs else _say
-    workspace.serve(say, host=host, port=port, admin_port=admin_port, logs=logs)
+    workspace.serve(
+        say, host=host, port=port, admin_host=admin_host, admin_port=admin_port, logs=logs
+    )
 
 
 def _say(what: str) -> None:

@@ -105,6 +105,24 @@ def leak_text(card: WorkflowCard) -> str | None:
     return f"{usd(need.leak_usd_month)} a month: {uses}"
 
 
+def saving_text(card: WorkflowCard) -> str | None:
+    """Return what a route saves, as measured; None where nothing is held out to measure it."""
+    saving = card.saving
+    if saving is None:
+        return None
+    month, each = saving.usd_month, saving.usd_per_request
+    share = "" if saving.share is None else f", {saving.share:.0%} of its cost"
+    if month.low is None or month.high is None:
+        bounds = "too few conversations for an interval"
+    else:
+        bounds = f"{100 * month.level:.3g}% interval {usd(month.low)} to {usd(month.high)}"
+    return (
+        f"{usd(month.value)} a month ({bounds}), {usd(each.value)} a request{share}: "
+        f"{saving.routed_conversations:,} conversations routed, "
+        f"{saving.held_out_conversations:,} held out"
+    )
+
+
 def _need_text(card: WorkflowCard) -> str:
     need = card.need
     return f" needs {_TIER_LETTERS[need.tier]}" if need and need.tier and not need.stale else ""
@@ -188,6 +206,8 @@ def _notes(scorecard: Scorecard) -> Iterator[str]:
     for card in scorecard.cards:
         if leak := leak_text(card):
             yield f"{printable(card.workflow.name)} leaks {leak}."
+        if saving := saving_text(card):
+            yield f"{printable(card.workflow.name)} saves {saving}."
     if incomplete := sum(1 for card in scorecard.cards if card.gaps):
         yield f"{incomplete} of {len(scorecard.cards)} workflows have gaps."
 

@@ -44,7 +44,9 @@ class Holding:
         """
         model, provider = model_of(data)
         passing = call_type == "pass_through_endpoint"
-        _travelling(data).pop(HOLD, None)
+        _travelling(data)
+        for name in ("litellm_metadata", "metadata"):
+            fields(data.get(name)).pop(HOLD, None)  # never the client's: it would end another's
         if call_type.removeprefix("a") in _NEVER_HELD or (not model and not passing):
             return
         hold_id = f"litellm:{uuid.uuid4()}"

@@ -1,8 +1,9 @@
 """Which workflow each charge belongs to: the first rule of the file that matches takes it. Pure.
 
 A workflow without rules takes the origins whose caller named it. Its own trials are its own,
-whatever the rules. A dimension that was not reported
-matches no glob, not even `*`. What no rule takes belongs to none: it is never spread.
+whatever the rules; so is what went through the gateway under its key, which knows whose it is and
+paid from its budget. A dimension that was not reported matches no glob, not even `*`. What no rule
+takes belongs to none: it is never spread.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clearbar.core.glob import glob_pattern, literal_prefix
-from clearbar.spend.charge import TRIAL_SOURCE, labels_of
+from clearbar.spend.charge import GATEWAY_SOURCE, TRIAL_SOURCE, labels_of
 
 if TYPE_CHECKING:
     import re
@@ -64,15 +65,16 @@ class _Attributor:
         self._labels: dict[str, _Dimension] = {}
         self._label_memo: dict[str, int] = {}
         self._named: dict[str, int] = {}
-        self._trials: dict[str, Attribution] = {}
+        self._known: dict[tuple[str, str], Attribution] = {}
+        """By source and name: what Clearbar itself knows the workflow of."""
         for workflow in workflows:
             self._add(workflow)
         self._all = (1 << len(self._attributions)) - 1
         self._by_rule = self._all & ~sum(self._named.values())
 
     def attribute(self, origin: Origin) -> Attribution:
-        if origin.source == TRIAL_SOURCE and origin.workflow in self._trials:
-            return self._trials[origin.workflow]
+        if (known := self._known.get((origin.source, origin.workflow))) is not None:
+            return known
         left = self._by_rule | self._named.get(origin.workflow, 0)
         for name, dimension in self._dimensions.items():
             left &= dimension.allowed(getattr(origin, name))
@@ -82,8 +84,12 @@ class _Attributor:
         return UNTAKEN if first < 0 else self._attributions[first]
 
     def _add(self, workflow: Workflow) -> None:
-        asked = Attribution(workflow.name, None, f'a trial of "{workflow.name}" asked')
-        self._trials.setdefault(workflow.name, asked)
+        name = workflow.name
+        for source, why in (
+            (TRIAL_SOURCE, f'a trial of "{name}" asked'),
+            (GATEWAY_SOURCE, f'it went through the gateway for "{name}"'),
+        ):
+            self._known.setdefault((source, name), Attribution(name, None, why))
         if not workflow.match_rules:
             self._named.setdefault(workflow.name, 1 << len(self._attributions))
             why = f'its caller named "{workflow.name}"{_line(workflow.line)}'

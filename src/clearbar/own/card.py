@@ -30,7 +30,7 @@ class Estimate:
     level: float
     """Stated coverage, in (0, 1)."""
     n: int
-    """Days on which the interval rests."""
+    """Days on which the interval rests; of what a route saves, conversations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,24 @@ class TierNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredSaving:
+    """What a workflow's route saves, against the requests that stayed on the old tool.
+
+    Chance says which conversations (a task, a run, a user) stay, so the difference is the route's.
+    """
+
+    usd_per_request: Estimate
+    usd_month: Estimate
+    """Of the routed requests, in 30 days at the volume of the period."""
+    share: float | None
+    """Of the old cost of a request; None where that was nothing."""
+    held_out_requests: int
+    routed_requests: int
+    held_out_conversations: int
+    routed_conversations: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowCard:
     """All that is known of one workflow over a period."""
 
@@ -118,6 +136,8 @@ class WorkflowCard:
     """What is not declared or not measured, in plain words, gravest first."""
     need: TierNeed | None = None
     """None until a trial has ended."""
+    saving: MeasuredSaving | None = None
+    """None where no route holds requests out."""
 
     @property
     def trend(self) -> float | None:

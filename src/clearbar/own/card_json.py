@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         DayFacts,
         Defence,
         Estimate,
+        MeasuredSaving,
         ModelUse,
         Scorecard,
         TierNeed,
@@ -87,6 +88,16 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "is needed, as text; null where it is not known.",
         "cards[].need.decided_on": "The day on which the trial ended.",
         "cards[].need.stale": "What has changed since, so that the trial no longer holds.",
+        "cards[].saving": "What its route saves, against the requests that stayed on the old tool; "
+        "null where none were held out.",
+        "cards[].saving.usd_per_request": "What a routed request saves; `n` counts conversations.",
+        "cards[].saving.usd_month": "What the routed requests save in 30 days, at the volume of "
+        "the period; `n` counts conversations.",
+        "cards[].saving.share": "Share of the old cost of a request; null where that was nothing.",
+        "cards[].saving.held_out_requests": "Requests that stayed on the old tool.",
+        "cards[].saving.routed_requests": "Requests that were routed.",
+        "cards[].saving.held_out_conversations": "Tasks, runs or users that stayed.",
+        "cards[].saving.routed_conversations": "Tasks, runs or users that were routed.",
         "cards[].gaps": "What is not declared or not measured, gravest first.",
         "cards[].days": "Every day of the period in order, quiet ones included.",
         "cards[].days[].day": "The day, in UTC.",
@@ -107,7 +118,7 @@ ESTIMATE_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "low": "Lower bound for the long run; null where the days set none.",
         "high": "Upper bound for the long run; null where the days set none.",
         "level": "How often such bounds hold the long-run value.",
-        "n": "Days on which the bounds rest.",
+        "n": "Days on which the bounds rest; of a saving, conversations.",
     }
 )
 
@@ -165,6 +176,7 @@ def card_json(card: WorkflowCard) -> dict[str, Any]:
         "first_day": None if card.first_day is None else str(card.first_day),
         "defence": _defence_json(card.defence),
         "need": _need_json(card.need),
+        "saving": _fields_json(card.saving),
         "gaps": list(card.gaps),
         "days": [_day_json(day) for day in card.days],
     }
@@ -233,7 +245,7 @@ def _need_json(need: TierNeed | None) -> dict[str, Any] | None:
     }
 
 
-def _fields_json(noun: Estimate | Metric | Bar | None) -> dict[str, Any] | None:
+def _fields_json(noun: Estimate | Metric | Bar | MeasuredSaving | None) -> dict[str, Any] | None:
     return None if noun is None else asdict(noun)
 
 

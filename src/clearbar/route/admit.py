@@ -7,7 +7,6 @@ workflow's data may not be given to is left out in every mode, whatever stands i
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearbar.core.toml_table import shown
@@ -35,8 +34,7 @@ class Step(NamedTuple):
     arm: Arm
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A request that is served."""
 
     route: Route

@@ -43,6 +43,7 @@ def read_gateway(table: Table) -> DeclaredGateway:
         host=table.take(gateway.HOST),
         port=port,
         admin_port=admin_port,
+        admin_host=table.take(gateway.ADMIN_HOST),
         workers=table.take(gateway.WORKERS),
         upstreams=tuple(each.name for each in upstreams),
         default_workflow=table.take(gateway.DEFAULT_WORKFLOW),
@@ -58,6 +59,7 @@ def read_gateway(table: Table) -> DeclaredGateway:
         store_env=table.take(gateway.STORE),
         admin_token_env=table.take(gateway.ADMIN_TOKEN),
         open_metrics=table.take(gateway.OPEN_METRICS),
+        durability=table.take(gateway.DURABILITY),
     )
     return DeclaredGateway(settings, tuple(upstreams), table.place.line)
 

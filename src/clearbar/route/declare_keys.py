@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.toml_kinds import TEXT, USD, choice, number, table_of
 from clearbar.core.toml_table import Key, Kind, Place, expected
-from clearbar.route.route import GatewaySettings
+from clearbar.route.route import DURABILITIES, GatewaySettings
 from clearbar.tools.declare_keys import DATA_CLASSES
 from clearbar.tools.declare_kinds import ADDRESS, VARIABLE
 from clearbar.tools.rule_file import FLAG
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from clearbar.core.toml_table import Table
+    from clearbar.route.route import Durability
     from clearbar.tools.tool import DataClass
 
 _DEFAULT: Final = GatewaySettings()
@@ -93,7 +94,16 @@ UPSTREAM_DATA: Final[Key[DataClass]] = Key(
     "The most confidential data that these two may be given.",
     '"public"',
 )
-HOST: Final = Key("host", Kind("host", _host), _DEFAULT.host, "Where it listens.", '"0.0.0.0"')
+HOST: Final = Key(
+    "host", Kind("host", _host), _DEFAULT.host, "Where it listens for clients.", '"0.0.0.0"'
+)
+ADMIN_HOST: Final = Key(
+    "admin_host",
+    Kind("host", _host),
+    _DEFAULT.admin_host,
+    "Where it listens for operators and metrics.",
+    '"10.0.0.5"',
+)
 PORT: Final = Key("port", _PORT, _DEFAULT.port, "The port for clients.", "8787")
 ADMIN_PORT: Final = Key(
     "admin_port", _PORT, _DEFAULT.admin_port, "The port for operators and metrics.", "8788"
@@ -194,12 +204,21 @@ OPEN_METRICS: Final = Key(
     "Whether metrics are shown without that token.",
     "false",
 )
+DURABILITY: Final[Key[Durability]] = Key(
+    "durability",
+    choice(DURABILITIES),
+    _DEFAULT.durability,
+    "What a charge outlives before the end of a reply is sent: a crash of the machine (disk), or"
+    " only of the process, which spares the reply the wait for the disk.",
+    '"process"',
+)
 GATEWAY_KEYS: Final[tuple[Key[Any], ...]] = (
     OPENAI,
     ANTHROPIC,
     UPSTREAM_DATA,
     HOST,
     PORT,
+    ADMIN_HOST,
     ADMIN_PORT,
     WORKERS,
     DEFAULT_WORKFLOW,
@@ -215,4 +234,5 @@ GATEWAY_KEYS: Final[tuple[Key[Any], ...]] = (
     STORE,
     ADMIN_TOKEN,
     OPEN_METRICS,
+    DURABILITY,
 )

@@ -10,6 +10,7 @@ What a key fixes, nothing else may contradict.
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -52,6 +53,7 @@ _USUAL: Final = frozenset(
 )
 """What client libraries send that says nothing here: most of a request's headers are told by one
 look-up each."""
+_SECRET: Final = re.compile(r"cb_[a-z2-7]{8}_[a-z2-7]{20}|(?<![a-zA-Z0-9])sk-[\w-]{16}", re.ASCII)
 _METADATA: Final = "clearbar_"
 _METADATA_LABEL: Final = "clearbar_label_"
 
@@ -98,7 +100,7 @@ def identify(
     if isinstance(said, Refusal):
         return said
     if user and not said.get("user"):
-        said["user"] = user if _is_plain(user) else _hashed(user)
+        said["user"] = user if _is_plain(user) and not _is_secret(user) else _hashed(user)
     named = _workflow(key, said.get("workflow", ""), table)
     if isinstance(named, Refusal):
         return named
@@ -122,6 +124,13 @@ def identify(
     return Identified(caller, own)
 
 
+def has_key(headers: Headers, keys: KeyRing) -> bool:
+    """Return whether a key in force came with the request, before anything else of it is read."""
+    pairs = [pair for pair in headers if pair[0] == _KEY or pair[0] in _CREDENTIALS]
+    token, _ = _token(dict(pairs))
+    return bool(token) and keys.find(token) is not None
+
+
 def _token(found: Mapping[bytes, bytes]) -> tuple[bytes, bool]:
     """Return what the client gives as Clearbar's key, and whether credentials of its own remain."""
     sent, ours = b"", b""
@@ -134,7 +143,8 @@ def _token(found: Mapping[bytes, bytes]) -> tuple[bytes, bool]:
                 ours = sent
     given = found.get(_KEY)
     if given is not None:
-        return given, bool(sent) and not ours
+        others = b" ".join(found.get(name, b"") for name in _CREDENTIALS)
+        return given, bool(sent) and _PREFIX not in others
     return ours or sent, False
 
 
@@ -174,7 +184,7 @@ def _add_metadata(
     for name, value in metadata.items():
         if not name.startswith(_METADATA):
             continue
-        if not _is_plain(value):
+        if not _is_plain(value) or _is_secret(value):
             return _unreadable(f"metadata.{name}")
         if name.startswith(_METADATA_LABEL):
             labels.setdefault(name.removeprefix(_METADATA_LABEL), value)
@@ -214,11 +224,16 @@ def _text(value: bytes) -> str | None:
         text = value.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return text if not text or _is_plain(text) else None
+    return text if not text or (_is_plain(text) and not _is_secret(text)) else None
 
 
 def _is_plain(text: str) -> bool:
     return len(text) <= MAX_CHARACTERS and text.isprintable()
+
+
+def _is_secret(text: str) -> bool:
+    """Return whether a text holds a key, of this gateway or of a provider: it would be logged."""
+    return ("cb_" in text or "sk-" in text) and _SECRET.search(text) is not None
 
 
 def _is_label_key(key: str) -> bool:
@@ -290,7 +305,7 @@ def _unreadable(name: str) -> Refusal:
         "bad_identity",
         400,
         f"{name} is no plain text of up to {MAX_CHARACTERS} characters: shorten it, and leave out"
-        " control characters.",
+        " control characters and keys.",
     )
 
 

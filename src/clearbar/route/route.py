@@ -21,6 +21,11 @@ Mode = Literal["advise", "shadow", "enforce"]
 enforce: verdicts, tools and budgets hold."""
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
+Durability = Literal["process", "disk"]
+"""process: the line of a charge is with the operating system, so that no death of a process loses
+it, and on the disk a moment later; disk: the reply waits until the line is on the disk."""
+DURABILITIES: Final[tuple[Durability, ...]] = get_args(Durability)
+
 Scope = Literal["organisation", "team", "workflow", "key", "user", "task", "run"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 Per = Literal["month", "day", "run"]
@@ -161,6 +166,10 @@ class GatewaySettings:
     stands in a file that the first start makes."""
     open_metrics: bool = True
     """Whether `/metrics` on the admin port is answered without that token."""
+    admin_host: str = "127.0.0.1"
+    """Where the admin port listens: not for clients, wherever these come from."""
+    durability: Durability = "disk"
+    """What a charge outlives before a reply ends: the death of the worker, or of the machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ def verdict_why(standing: Standing | None, workflow: str, as_of: date) -> str:
     lapsed = standing.lapses_on <= as_of
     until = "lapsed" if lapsed else "lapses"
     again = "; it stands until clearbar gate is asked again" if lapsed else ""
-    why = f" {_end(standing.facts[0])}" if standing.facts else ""
+    fact = standing.facts[0] if standing.facts else ""
+    why = f" {fact[:1].upper()}{_end(fact[1:])}" if fact else ""
     return f"It is {word} since {standing.since}, {until} {standing.lapses_on}{again}.{why}"
 
 

@@ -54,7 +54,7 @@ def write(table: RouteTable, prices: dict[str, Any], path: Path) -> None:
     """
     body = msgspec.json.encode(_Body(table_json(table), prices))
     head = msgspec.json.encode(_Head(_FORMAT, hashlib.sha256(body).hexdigest()))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     staged = path.with_name(f".{path.name}-{os.getpid()}-{uuid4().hex[:8]}")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC

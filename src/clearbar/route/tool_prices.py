@@ -17,7 +17,7 @@ from clearbar.spend.charge import (
 from clearbar.spend.price_rate import AUDIO, context_of, is_default_geo, tier_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
 MOST_TOKENS: Final = 2**31 - 1
@@ -129,15 +129,14 @@ class ToolPrices:
         and the size of the prompt up to `input_tokens`, are the dearest. `media` allows for images
         and sound. Searches and other fees that a call may run up are not in it.
         """
-        costs = [
-            -(
-                -(each.fee + each.input * input_tokens + each.output * output_tokens)
-                // each.per_nusd
-            )
-            for each in self._worst_of(service_tier, speed, media=media)
-            if each.takes(input_tokens, output_tokens)
-        ]
-        return max(costs, default=None)
+        most = None
+        for each in self._worst_of(service_tier, speed, media=media):
+            if each.takes(input_tokens, output_tokens):
+                units = each.fee + each.input * input_tokens + each.output * output_tokens
+                cost = -(-units // each.per_nusd)
+                if most is None or cost > most:
+                    most = cost
+        return most
 
     def output_tokens_for(
         self,
@@ -184,12 +183,12 @@ class ToolPrices:
         found = self._worst.get(key)
         if found is None:
             latest = self._made_at_us + WORST_WITHIN_US
-            found = [
+            found = _dearest(
                 _worst(row, media=media)
                 for place in (*self._kinds.places, REST)
                 for row in self._kinds.find(service_tier, speed, place)
                 if row.end_us > self._made_at_us and row.start_us < latest
-            ]
+            )
             if len(self._worst) < _MOST_KINDS:
                 self._worst[key] = found
         return found
@@ -270,6 +269,28 @@ class _Worst(NamedTuple):
         if units < 0:
             return 0
         return min(MOST_TOKENS, units // self.output) if self.output else MOST_TOKENS
+
+    def covers(self, other: _Worst) -> bool:
+        """Return whether it takes every call that another takes, at the same cost or more."""
+        mine, theirs = other.per_nusd, self.per_nusd
+        return (
+            self.over <= other.over
+            and self.has_input >= other.has_input
+            and self.has_output >= other.has_output
+            and self.fee * mine >= other.fee * theirs
+            and self.input * mine >= other.input * theirs
+            and self.output * mine >= other.output * theirs
+        )
+
+
+def _dearest(rows: Iterable[_Worst]) -> list[_Worst]:
+    """Return the few rows that matter: no other one covers them."""
+    kept: list[_Worst] = []
+    for row in rows:
+        if not any(each.covers(row) for each in kept):
+            kept = [each for each in kept if not row.covers(each)]
+            kept.append(row)
+    return kept
 
 
 def _worst(row: Row, *, media: bool) -> _Worst:

@@ -9,7 +9,7 @@ import msgspec
 
 from clearbar.spend import pricing
 from clearbar.spend.arrays import array_of, shown
-from clearbar.spend.batch import Batch
+from clearbar.spend.batch import Batch, kind_of
 from clearbar.spend.charge import EVIDENCE_RANK, METERS, digest_of
 from clearbar.spend.columns import SHARED, STORED
 from clearbar.spend.engine import connect, quoted
@@ -17,9 +17,11 @@ from clearbar.spend.folder import new_name
 from clearbar.spend.record_files import parquet_sql, publish_origins, publish_records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
+    from clearbar.spend.batch import Kind
     from clearbar.spend.charge import Origin, Record
     from clearbar.spend.folder import LedgerFolder
     from clearbar.spend.prices import PriceBook
@@ -28,6 +30,7 @@ BATCH_RECORDS: Final = 50_000
 _BATCH_CHARACTERS: Final = 48_000_000
 """A batch of more is published at once, so that whatever records say, it fits into memory."""
 _MEMORY: Final = "160MB"
+_TEXTS: Final = ("identity", "trace_id", "session_id", "task_id")
 _MAX_CHARACTERS: Final = 1_000_000
 """Of the names and ids of one record."""
 
@@ -44,7 +47,14 @@ class FileRead:
 class Appender:
     """Takes records; publishes them in batches. Nothing is acknowledged before `seal` returns."""
 
-    def __init__(self, folder: LedgerFolder, book: PriceBook, read_at_us: int) -> None:
+    def __init__(
+        self,
+        folder: LedgerFolder,
+        book: PriceBook,
+        read_at_us: int,
+        held: Collection[Path] | None = None,
+    ) -> None:
+        """`held` are the files that may hold the same records already; None stands for all."""
         self.known = 0
         """Of the records published so far, those that the ledger already held, to the byte."""
         self.published: list[str] = []
@@ -55,7 +65,7 @@ class Appender:
         self._book = book
         self._read_at_us = read_at_us
         self._encoder = msgspec.json.Encoder()
-        self._held = list(folder.record_files().values())
+        self._held = list(folder.record_files().values() if held is None else held)
         self._connection = connect(folder.path / "staging", _MEMORY, threads=1)
         self._start()
 
@@ -68,6 +78,10 @@ class Appender:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what was taken and not sealed."""
         self._connection.close()
 
     def begin(self, file: FileRead) -> None:
@@ -79,18 +93,9 @@ class Appender:
         """Take a record of the file last begun; False if its names and ids are absurdly long."""
         if not record.digest:
             record = msgspec.structs.replace(record, digest=self._content_digest(record))
-        shared = (  # the fields that `SHARED` names, in its order
-            record.evidence,
-            record.grain,
-            record.status,
-            record.usage,
-            record.service_tier,
-            record.speed,
-            record.geo,
-            record.reported_basis,
-        )
-        if record.origin is not self._origin or shared != self._shared:
-            self._turn_to(record.origin, shared)
+        origin, shared = kind_of(record)
+        if origin is not self._origin or shared != self._shared:
+            self._turn_to(origin, shared)
         characters = self._shared_characters + len(record.identity) + len(record.session_id)
         characters += len(record.trace_id) + len(record.task_id)
         if characters >= _MAX_CHARACTERS:
@@ -101,6 +106,39 @@ class Appender:
         if self._pending_characters >= _BATCH_CHARACTERS:
             self.seal()
         return True
+
+    def add_all(
+        self, columns: Mapping[str, Sequence[Any]], kinds: Sequence[Kind], numbers: Sequence[int]
+    ) -> None:
+        """Take records of the file last begun as columns; none may have absurdly long names or ids.
+
+        `columns` are fields of `TAKEN`, of which each record has a digest; what is not there is the
+        default. `numbers` say which of the kinds each record is of.
+        """
+        given = [self._given.setdefault((self._file, *kind), len(self._given)) for kind in kinds]
+        self._batch.add_all(columns, [given[number] for number in numbers])
+        self.pending += len(numbers)
+        for name in _TEXTS:
+            self._pending_characters += sum(map(len, columns.get(name, ())))
+        if self._pending_characters >= _BATCH_CHARACTERS:
+            self.seal()
+
+    def places(self, identities: Sequence[str], source: str) -> list[tuple[str, str, int]]:
+        """Return which of some identities the ledger has, of one source, and where each stands.
+
+        An identity, the uri of its file and the place in it: of each identity one of its records.
+        """
+        files = self._folder.record_files()
+        if not files or not identities:
+            return []
+        column = {"identity": array_of(identities, "VARCHAR")}
+        with shown(self._connection, "asked", {"identity": "VARCHAR"}, column):
+            return self._connection.execute(
+                f"""SELECT identity, any_value(uri), any_value(byte_offset)
+                FROM {parquet_sql(files.values())} SEMI JOIN asked USING (identity)
+                WHERE source = ? GROUP BY identity""",
+                [source],
+            ).fetchall()
 
     def _turn_to(self, origin: Origin, shared: tuple[str, ...]) -> None:
         """Note what the next record shares with many others: its file, its origin and more."""

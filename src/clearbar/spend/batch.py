@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec.structs import astuple, fields
 
@@ -11,12 +11,16 @@ from clearbar.spend.charge import Record
 from clearbar.spend.columns import TAKEN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import duckdb
 
     from clearbar.spend.arrays import Array
+    from clearbar.spend.charge import Origin
 
+Kind: TypeAlias = "tuple[Origin, tuple[str, ...]]"
+"""What many records of a file have in common: the origin, and the fields that `SHARED` names."""
 _SLICE_RECORDS: Final = 256
 """So many become columns at a time: few enough to be in the processor's cache still."""
 _COLUMNS: Final = {"row_id": "BIGINT", "given_number": "BIGINT", **TAKEN}
@@ -38,6 +42,14 @@ class Batch:
         self._given_numbers.append(given_number)
         if len(self._slice) >= _SLICE_RECORDS:
             self._turn()
+
+    def add_all(self, columns: Mapping[str, Sequence[Any]], given_numbers: Sequence[int]) -> None:
+        """Take records as columns; what is not there is the default in each of them."""
+        if self._slice:
+            self._turn()
+        arrays = {name: array_of(values, TAKEN[name]) for name, values in columns.items()}
+        arrays["given_number"] = array_of(given_numbers, "BIGINT")
+        self._slices.append(arrays)
 
     def shown(
         self, connection: duckdb.DuckDBPyConnection, view: str
@@ -62,6 +74,20 @@ class Batch:
         columns["given_number"] = array_of(self._given_numbers, "BIGINT")
         self._slices.append(columns)
         self._slice, self._given_numbers = [], []
+
+
+def kind_of(record: Record) -> Kind:
+    """Return what a record has in common with many others."""
+    return record.origin, (
+        record.evidence,
+        record.grain,
+        record.status,
+        record.usage,
+        record.service_tier,
+        record.speed,
+        record.geo,
+        record.reported_basis,
+    )
 
 
 def _is_only(values: tuple[object, ...], value: object) -> bool:

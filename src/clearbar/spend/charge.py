@@ -72,6 +72,8 @@ DIMENSIONS: Final = (
 
 TRIAL_SOURCE: Final = "trial"
 """The source of calls that Clearbar's own trials make."""
+GATEWAY_SOURCE: Final = "gateway"
+"""The source of calls that went through Clearbar's own gateway."""
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -157,8 +159,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     images: int | None = None
 
     reported_cost_usd: Decimal | None = None
-    reported_basis: Literal["billed", "estimated"] = "estimated"
-    """Whether `reported_cost_usd` is what a bill says or what some program computed."""
+    reported_basis: Literal["billed", "declared", "estimated"] = "estimated"
+    """Whether `reported_cost_usd` is what a bill says, what follows from a price that the workspace
+    itself declares of the tool, or what some program computed."""
 
     upstream_id: str = ""
     trace_id: str = ""

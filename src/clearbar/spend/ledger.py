@@ -59,9 +59,18 @@ class Ledger:
         """Take the records that are left for all there are; charges are merged of them anew."""
         self.folder.publish_manifest(Manifest())
 
-    def appender(self, book: PriceBook, read_at_us: int) -> Appender:
-        """Return what takes records in."""
-        return Appender(self.folder, book, read_at_us)
+    def appender(
+        self, book: PriceBook, read_at_us: int, held: Collection[Path] | None = None
+    ) -> Appender:
+        """Return what takes records in.
+
+        `held` are the files of records that may hold the same already; None stands for all.
+        """
+        return Appender(self.folder, book, read_at_us, held)
+
+    def unsettled(self) -> int:
+        """Return how many files of records no merging has taken into account yet."""
+        return len(self.folder.record_files().keys() - self.folder.manifest().covers)
 
     def settle(self, mine: Collection[str] = ()) -> int:
         """Merge the charges that new records touch.

@@ -130,9 +130,10 @@ def _query(staged: str, keys: Sequence[str], batch: _Batch, unit: MoneyUnit, ver
                 AND s.size > r.over AND s.size <= r.up_to
         ), judged AS (
             SELECT *, CASE
-                WHEN used_cost > 0 AND reported_basis <> 'billed' AND status <> 'cache_hit'
+                WHEN used_cost > 0 AND reported_basis <> 'billed' AND NOT {_DECLARED}
+                        AND status <> 'cache_hit'
                     THEN used_cost + coalesce(call_cost, 0)
-                WHEN {_BILLED} OR status = 'cache_hit' THEN NULL
+                WHEN {_BILLED} OR {_DECLARED} OR status = 'cache_hit' THEN NULL
                 WHEN NOT ({_idle(batch)}) THEN used_cost + coalesce(call_cost, 0)
                 WHEN status <> 'error' AND usage <> 'missing' THEN call_cost
                 END AS by_book
@@ -140,12 +141,13 @@ def _query(staged: str, keys: Sequence[str], batch: _Batch, unit: MoneyUnit, ver
         )
         SELECT row_id,
             CASE WHEN by_book IS NOT NULL THEN {unit.usd("by_book")}
-                WHEN {_BILLED} THEN reported_cost_usd
+                WHEN {_BILLED} OR {_DECLARED} THEN reported_cost_usd
                 WHEN {free} THEN 0
                 ELSE reported_cost_usd END::DECIMAL(38,24) AS cost_usd,
             CASE WHEN by_book IS NOT NULL AND NOT inexact THEN {priced}
                 WHEN by_book IS NOT NULL THEN {estimated}
                 WHEN {_BILLED} THEN {billed}
+                WHEN {_DECLARED} AND usage <> 'partial' THEN {priced}
                 WHEN {free} THEN {priced}
                 WHEN reported_cost_usd IS NULL THEN {unpriced}
                 ELSE {estimated} END AS basis,
@@ -155,6 +157,7 @@ def _query(staged: str, keys: Sequence[str], batch: _Batch, unit: MoneyUnit, ver
 
 
 _BILLED: Final = "(reported_basis = 'billed' AND reported_cost_usd IS NOT NULL)"
+_DECLARED: Final = "(reported_basis = 'declared' AND reported_cost_usd IS NOT NULL)"
 
 
 def _constant(text: str, texts: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ def _number(said: str | None) -> float | None:
 def _until(said: str, now: datetime) -> float | None:
     try:
         then = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     then = then if then.tzinfo else then.replace(tzinfo=UTC)
     return max((then - now).total_seconds(), 0.0)

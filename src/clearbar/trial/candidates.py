@@ -5,16 +5,14 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
-from clearbar.tools.address import provider_of
 from clearbar.tools.cost import expected_usd_per_case
-from clearbar.tools.tool import TokenPrice
 from clearbar.trial.declaration import part_names, prompt_of
 from clearbar.trial.plan import may_be_given
 from clearbar.trial.race.confidences import confidences_of
 from clearbar.trial.race.race import Candidate, Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -64,17 +62,6 @@ def candidates_of(
 def refusal(tool: Tool, data: str) -> str:
     """Return why a tool may not be given data of a class."""
     return f"{tool.name} may be given {tool.data_class} data at most, and this is {data}"
-
-
-def price_warnings(tools: Iterable[Tool], rates: Rates) -> Iterator[str]:
-    """Say where the trial and the ledger would tell different costs of the same calls."""
-    for tool in tools:
-        own = isinstance(tool.cost, TokenPrice) and tool.cost != TokenPrice()
-        if own and tool.model and rates.in_force(provider_of(tool), tool.model):
-            yield (
-                f"the ledger prices calls of {tool.name} by the price book, not at the rates of its"
-                " [[tool]]: declare these as a [[price]]"
-            )
 
 
 def _parts(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError
 from clearbar.trial import declaration as declared
-from clearbar.trial.candidates import candidates_of, price_warnings, refusal
+from clearbar.trial.candidates import candidates_of, refusal
 from clearbar.trial.cases import read_cases, split
 from clearbar.trial.drawing import drawn_cases, train_share
 from clearbar.trial.grading.grader import gradable
@@ -90,7 +90,6 @@ def prepare(declaration: Declaration, choices: Choices, rates: Rates, now: datet
         judge=judge if declaration.plan.grade.kind == "judge" else None,
         warnings=(
             *_warnings(declaration, read, len(ungradable)),
-            *price_warnings(asked.values(), rates),
             *([f"{len(recorded):,} scores were recorded elsewhere"] if recorded else ()),
         ),
     )

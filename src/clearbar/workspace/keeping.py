@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.errors import ClearbarError, UnknownName
 from clearbar.route.budgets import recovery
+from clearbar.route.budgets.balances import running
+from clearbar.route.budgets.holding import BudgetStoreError
 from clearbar.route.budgets.opening import open_store
 from clearbar.route.journal.lag import lag_s
 from clearbar.route.journal.lock import is_alive
 from clearbar.route.journal.reader import calls, workers
 from clearbar.route.journal.retention import remove_charged
 from clearbar.route.operating.facts import (
+    AccountRow,
     AlarmRow,
     KeyIssued,
     KeyRow,
@@ -28,24 +33,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from clearbar.route.budgets.balances import Balance
     from clearbar.route.budgets.store import BudgetStore
     from clearbar.route.keys import ListedKey
-    from clearbar.route.operating.facts import AccountRow, KeyWanted
+    from clearbar.route.operating.facts import KeyWanted
     from clearbar.route.route import RouteTable
     from clearbar.route.watching.sample import Watched
     from clearbar.workspace.kept_route import RouteFacts
 
 BY: Final = "admin API"
+_MADE_AT: Final = "made_at_us"
+"""When a price list was made, among its values."""
 
 
 class WorkspaceKeeper:
     """Implements `route.serving.keeper.Keeper` over a workspace that `opens` gives."""
 
-    def __init__(self, opens: Callable[[], RouteFacts]) -> None:
+    def __init__(
+        self, opens: Callable[[], RouteFacts], clock: Callable[[], float] = monotonic
+    ) -> None:
         self._opens = opens
+        self._clock = clock
+        self._lives = recovery.LifeWatch()
         self._opened: RouteFacts | None = None
         self._state: object = None
         self._table: RouteTable | None = None
+        self._prices: dict[str, Any] = {}
         self._watch: Watch | None = None
         self._raised: dict[str, tuple[str, ...]] = {}
 
@@ -65,10 +78,11 @@ class WorkspaceKeeper:
         made = workspace.route_table(before)
         table = with_raised_shares(made, self._raised)
         changed = made is not before or self._table is None or table != self._table
-        if changed:
-            prices = workspace.price_list(table).to_json()
-            write(table, prices, workspace.route_folder / "table.json")
-        self._table, self._state = table, state
+        prices = workspace.price_list(table).to_json()
+        if not changed and {**prices, _MADE_AT: 0} != {**self._prices, _MADE_AT: 0}:
+            changed, table = True, replace(table, generation=table.generation + 1)
+        write(table, prices, workspace.route_folder / "table.json")
+        self._table, self._state, self._prices = table, state, prices
         return Published(table, changed)
 
     def charge(self) -> int:
@@ -79,7 +93,8 @@ class WorkspaceKeeper:
         """Settle the budgets of a worker that has died, from its journal."""
         store = self._budgets()
         try:
-            recovery.recover(store, worker, calls(self._journals, worker))
+            if not recovery.is_closed(store, worker):
+                recovery.recover(store, worker, calls(self._journals, worker))
         finally:
             store.close()
 
@@ -87,12 +102,33 @@ class WorkspaceKeeper:
         """Return workers of this machine that are gone and whose budgets were not settled."""
         store = self._budgets()
         try:
-            unsettled = recovery.living(store)
+            families = recovery.unsettled(store)
         finally:
             store.close()
-        families = {family for family, _ in unsettled.values()}
         here = [each for each in workers(self._journals) if each in families]
         return [each for each in here if not is_alive(self._journals, each)]
+
+    def write_off_lost(self) -> Sequence[str]:
+        """Declare workers of other machines lost that give no sign of life; return those.
+
+        Of this machine the kernel tells who lives.
+        """
+        store = self._budgets()
+        try:
+            here = set(workers(self._journals))
+            families = {name: family for name, (family, _) in recovery.living(store).items()}
+            beats = {
+                name: beat
+                for name, beat in recovery.beats(store).items()
+                if families.get(name, name) not in here
+            }
+            lost = self._lives.lost(beats, self._clock())
+            return [name for name, beat in lost if recovery.write_off(store, name, beat)]
+        except BudgetStoreError:
+            self._lives = recovery.LifeWatch()  # nobody could give a sign of life meanwhile
+            raise
+        finally:
+            store.close()
 
     def watch(self) -> None:
         """Judge new shadow grades; an alarm goes into the docket and into the next table."""
@@ -125,7 +161,8 @@ class WorkspaceKeeper:
 
     def balances(self) -> Sequence[AccountRow]:
         """Return the accounts of the periods that run now, and of runs and tasks in use."""
-        return self._workspace.balances()
+        found = running(self._workspace.budget_balances(), _now().date())
+        return [_account(each) for each in found]
 
     def alarms(self) -> Sequence[AlarmRow]:
         """Return recent alarms, the newest first."""
@@ -215,6 +252,19 @@ class WorkspaceKeeper:
             return read(path).table
         except ClearbarError:
             return None
+
+
+def _account(balance: Balance) -> AccountRow:
+    return AccountRow(
+        account=balance.account,
+        scope=balance.scope,
+        name=balance.name,
+        per=balance.per,
+        limit_nusd=balance.limit_nusd,
+        spent_nusd=balance.spent_nusd,
+        held_nusd=balance.held_nusd,
+        draining=balance.draining,
+    )
 
 
 def _row(listed: ListedKey) -> KeyRow:

@@ -33,6 +33,7 @@ class Serving(RouteFacts):
         host: str | None = None,
         port: int | None = None,
         admin_port: int | None = None,
+        admin_host: str | None = None,
         logs: bool = False,
     ) -> None:
         """Run the gateway until SIGTERM or Ctrl-C; requests in flight end first.
@@ -41,17 +42,24 @@ class Serving(RouteFacts):
         listens and what happens.
 
         Raises:
-            ClearbarError: when the declarations are wrong, a port is taken, or another gateway
-                runs in this workspace.
+            ClearbarError: when the declarations are wrong, a port is taken, another gateway runs in
+                this workspace, or captures are to be encrypted without a key.
         """
+        from clearbar.route.capturing.files import checked
         from clearbar.route.serving.gateway import GatewayPlan, run
         from clearbar.workspace.keeping import WorkspaceKeeper
 
+        for route in self.declared.routes:
+            if route.capture is not None:
+                checked(os.environ, route.capture.protect)
         settings = self.declared.gateway.settings
         chosen = settings.host if host is None else host
         with _only_one(self.route_folder):
             listening = _listening(chosen, settings.port if port is None else port)
-            admin = _listening(chosen, settings.admin_port if admin_port is None else admin_port)
+            admin = _listening(
+                settings.admin_host if admin_host is None else admin_host,
+                settings.admin_port if admin_port is None else admin_port,
+            )
             for name, opened, below in (
                 ("OpenAI clients", listening, "/v1"),
                 ("Anthropic clients", listening, ""),
@@ -140,7 +148,8 @@ def _shown(opened: socket.socket) -> str:
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     """Keep a second gateway out of the workspace: this one's workers are enough."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)  # whatever made it: users, keys' hashes and captured requests lie there
     descriptor = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

@@ -13,10 +13,10 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from tests.route.budgets.lines import ended_line, held_line
+from tests.route.budgets.storm_process import CALL_NUSD, now_us, serve
 
 from clearbar.route.budgets.account import Account
-from clearbar.route.budgets.allowance import Allowance, Holding, Short
+from clearbar.route.budgets.allowance import Allowance, Holding
 from clearbar.route.budgets.recovery import recover
 from clearbar.route.journal.entry import Ended, Held, Noted
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from clearbar.route.budgets.store import BudgetStore
 
 CALLS: Final = 1000
-CALL_NUSD: Final = 100_000_000
 LIMIT_NUSD: Final = 50 * CALL_NUSD
 LYING_US: Final = 1_000_000
 """Money counts as refused too early when it has been lying for so long."""
-_ENCODE: Final = msgspec.json.Encoder().encode
+_SKEW_US: Final = 20_000
+"""A call that was served together with a refusal writes its line a moment after it."""
 _DECODE: Final = msgspec.json.Decoder(Held | Ended | Noted).decode
 
 
@@ -91,13 +91,13 @@ class Storm:
             if whens and time.monotonic() >= whens[0]:
                 whens.pop(0)
                 victim = self.random.choice(sorted(living))
-                killed_us = _now_us()
+                killed_us = now_us()
                 os.kill(victim, signal.SIGKILL)
                 place = living.pop(victim)
                 _, status = os.waitpid(victim, 0)
                 killed += os.waitstatus_to_exitcode(status) == -signal.SIGKILL
                 self._recover(self._name_of(victim))
-                self.dead_us.append((killed_us, _now_us()))
+                self.dead_us.append((killed_us, now_us()))
                 left = sorted(set(parts[place]) - self._seen())
                 living[self._start(left)] = place
             for pid in list(living):
@@ -118,7 +118,10 @@ class Storm:
             return pid
         try:
             journal = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            asyncio.run(_serve(name, self, journal, calls, Random(f"{self.seed}/{name}")))
+            random = Random(f"{self.seed}/{name}")
+            asyncio.run(
+                serve(name, self.open_store(), self.accounts, journal, calls, self.lasts_s, random)
+            )
         except BaseException as error:  # noqa: BLE001 - the child ends here
             os.write(2, f"{name}: {error!r}\n".encode())
             os._exit(1)
@@ -217,7 +220,7 @@ class Storm:
         if any(killed <= until and back >= since for killed, back in self.dead_us):
             return 0
         first = bisect_right(moments, (since, sys.maxsize))
-        last = bisect_right(moments, (until, sys.maxsize))
+        last = bisect_right(moments, (until + _SKEW_US, sys.maxsize))
         most = max((it for _, it in moments[first:last]), default=0)
         return limit - max(most, moments[first - 1][1] if first else 0)
 
@@ -233,50 +236,6 @@ class Storm:
         return served
 
 
-async def _serve(
-    name: str, storm: Storm, journal: int, calls: Sequence[int], random: Random
-) -> None:
-    allowance = await Allowance.open(name, storm.open_store())
-
-    async def call(number: int, attempt: int) -> None:
-        if attempt == 1 and storm.lasts_s > 1:
-            await asyncio.sleep(random.uniform(0, storm.lasts_s))
-        found: Holding | Short | None = allowance.try_hold(
-            storm.accounts, CALL_NUSD, CALL_NUSD, begun=True
-        )
-        if found is None:
-            found = await allowance.hold(storm.accounts, CALL_NUSD, CALL_NUSD, begun=True)
-        if isinstance(found, Short):
-            _append(journal, Noted(_now_us(), "refused", str(number)))
-            return
-        call_id = f"{name}-{number}-{attempt}"
-        _append(journal, held_line(call_id, found, _now_us(), request_id=str(number)))
-        await asyncio.sleep(random.expovariate(1 / 0.02))
-        fate = random.random()
-        if fate < 0.15:
-            cost = 0
-        elif fate < 0.5:
-            cost = random.randrange(CALL_NUSD)
-        else:
-            cost = CALL_NUSD
-        _append(journal, ended_line(call_id, cost, _now_us()))
-        if cost:
-            allowance.settle(found, cost)
-        else:
-            allowance.release(found)
-        if random.random() < 0.1:
-            allowance.settle(found, cost)
-        if 0.1 < fate < 0.3 and attempt < 3:
-            await call(number, attempt + 1)
-
-    await asyncio.gather(*(call(number, 1) for number in calls))
-    await allowance.close()
-
-
-def _append(journal: int, line: Held | Ended | Noted) -> None:
-    os.write(journal, _ENCODE(line) + b"\n")
-
-
 def _moments(calls: list[tuple[Held, Ended | None]]) -> list[tuple[int, int]]:
     """Return, for each moment at which it changed, what was spent and held."""
     changes = [(held.at_us, held.amount_nusd) for held, _ in calls]
@@ -287,8 +246,3 @@ def _moments(calls: list[tuple[Held, Ended | None]]) -> list[tuple[int, int]]:
         committed += change
         moments.append((at, committed))
     return moments
-
-
-def _now_us() -> int:
-    """Return microseconds of a clock that all processes of a machine share."""
-    return time.monotonic_ns() // 1000

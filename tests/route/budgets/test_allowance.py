@@ -127,6 +127,26 @@ def test_a_lease_that_was_given_back_and_taken_again_goes_on_from_what_was_spent
     assert spent(tmp_path, ORG) == 207
 
 
+def test_a_worker_whose_trade_has_broken_off_says_so(tmp_path: Path) -> None:
+    async def scene() -> None:
+        allowance = await Allowance.open("w", store_in(tmp_path))
+        try:
+            holding = await held(allowance, (ORG,), 300)
+            seen = [allowance.is_over]
+            allowance.settle(holding, 2**70)  # no database counts so far
+            while not seen[-1] and len(seen) < 100:
+                await asyncio.sleep(0.05)
+                seen.append(allowance.is_over)
+            assert seen[0] is False
+            assert seen[-1] is True
+        finally:
+            with pytest.raises(OverflowError):
+                await allowance.close()
+            allowance._trade.stop()
+
+    asyncio.run(scene())
+
+
 def test_a_call_without_accounts_is_held_without_a_store(tmp_path: Path) -> None:
     async def scene() -> None:
         async with workers(tmp_path, "w") as (worker,):

@@ -8,7 +8,15 @@ from tests.route.budgets.worlds import Clock, held, leased, spent, state, store_
 
 from clearbar.route.budgets.account import Account
 from clearbar.route.budgets.allowance import Allowance, Holding
-from clearbar.route.budgets.recovery import LifeWatch, beats, living, recover, unsettled, write_off
+from clearbar.route.budgets.recovery import (
+    LifeWatch,
+    beats,
+    is_closed,
+    living,
+    recover,
+    unsettled,
+    write_off,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,6 +106,38 @@ def test_a_worker_that_ended_in_order_needs_no_recovery(tmp_path: Path) -> None:
 
     recovered(tmp_path, "w", asyncio.run(scene()))
     assert (spent(tmp_path, ORG), state(tmp_path, "w")) == (60, "closed")
+
+
+def test_only_a_worker_that_ended_in_order_under_its_first_name_is_closed(tmp_path: Path) -> None:
+    async def in_order() -> None:
+        async with workers(tmp_path, "w") as (worker,):
+            worker.settle(await held(worker, (ORG,), 100), 60)
+
+    async def without_its_budgets() -> None:
+        async with workers(tmp_path, "x") as (worker,):
+            worker.settle(await held(worker, (ORG,), 30), 30)
+            lose(tmp_path)
+            await worker.sync()
+            worker.settle(await held(worker, (ORG,), 20), 20)
+
+    asyncio.run(in_order())
+    store = store_in(tmp_path)
+    assert (is_closed(store, "w"), is_closed(store, "never")) == (True, False)
+    store.close()
+    asyncio.run(died(tmp_path, 30))
+    store = store_in(tmp_path)
+    assert not is_closed(store, "w")
+    store.close()
+    asyncio.run(without_its_budgets())
+    store = store_in(tmp_path)
+    assert not is_closed(store, "x")
+    store.close()
+
+
+def lose(folder: Path) -> None:
+    for file in folder.glob("budgets.db*"):
+        file.unlink()
+    store_in(folder).close()
 
 
 def test_budgets_whose_file_was_lost_are_made_again_from_the_journals(tmp_path: Path) -> None:

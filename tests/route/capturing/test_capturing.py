@@ -118,6 +118,15 @@ def test_an_answer_that_is_too_long_is_dropped(tmp_path: Path) -> None:
     assert capturing.counts.dropped == 1
 
 
+def test_requests_that_are_too_long_are_lost_and_do_not_end_the_capture(tmp_path: Path) -> None:
+    capturing = Capturing(tmp_path, read)
+    for _ in range(4):
+        offered(capturing, "x" * (MAX_CHARACTERS + 1))
+    offered(capturing)
+    capturing.close()
+    assert (capturing.counts.lost, capturing.counts.kept) == (4, 1)
+
+
 @pytest.mark.parametrize("asked", ["", "  "])
 def test_a_request_that_asks_nothing_is_no_case(tmp_path: Path, asked: str) -> None:
     capturing = Capturing(tmp_path, read)

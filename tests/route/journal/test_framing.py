@@ -5,7 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearbar.route.journal.framing import framed, line_at, next_line
+from clearbar.route.journal.framing import (
+    framed,
+    line_at,
+    next_line,
+    offsets_of,
+    sound_lines,
+)
 
 PAYLOADS = st.binary(min_size=1, max_size=60).filter(lambda data: b"\n" not in data)
 
@@ -80,3 +86,32 @@ def test_lines_behind_zeros_are_found(payloads: list[bytes], zeros: int) -> None
 def test_a_line_inside_the_text_of_a_line_is_not_read(outer: bytes, inner: bytes) -> None:
     payload = outer + framed(inner).replace(b"\n", b"\\n")
     assert lines_of(framed(payload)) == [payload]
+
+
+def one_by_one(data: bytes) -> tuple[list[bytes], int]:
+    payloads, at = [], 0
+    while (line := line_at(data, at)) is not None:
+        payloads.append(line.payload)
+        at = line.end
+    return payloads, at
+
+
+MANY = st.lists(st.binary(min_size=1, max_size=40), max_size=6)
+
+
+@given(
+    MANY,
+    st.binary(max_size=30),
+    st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3)), max_size=2),
+)
+def test_lines_read_at_once_are_the_lines_read_one_by_one(
+    payloads: list[bytes], rest: bytes, damages: list[tuple[int, bytes]]
+) -> None:
+    data = b"".join(map(framed, payloads)) + rest
+    for at, damage in damages:
+        data = data[:at] + damage + data[at + len(damage) :]
+    found, end = sound_lines(data)
+    assert (found, end) == one_by_one(data)
+    assert [
+        data[at : at + len(each)] for at, each in zip(offsets_of(found, 0), found, strict=True)
+    ] == found

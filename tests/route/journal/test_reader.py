@@ -212,6 +212,30 @@ def test_a_follower_can_begin_at_the_end(tmp_path: Path) -> None:
         assert [placed.entry for placed in follower.new_entries()] == [held("after")]
 
 
+def test_a_follower_that_begins_at_the_end_does_not_read_what_the_dead_have_left(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, held("a"), held("b"))
+    damage(tmp_path / "w1" / "00000001.log", 40, b"####")
+    follower = Follower(tmp_path)
+    follower.skip_to_end()
+    assert (list(follower.new_entries()), follower.problems()) == ([], [])
+
+
+def test_a_tail_knows_how_many_segments_were_begun_since(tmp_path: Path) -> None:
+    follower = Follower(tmp_path)
+    with journal(tmp_path, segment_bytes=SMALL) as opened:
+        opened.append(held())
+        behind = [follower.segments_behind()]
+        for number in range(30):
+            opened.append(held(f"c{number}"))
+        behind.append(follower.segments_behind())
+        follower.skip_to_end()
+        behind.append(follower.segments_behind())
+    assert behind[0] <= 1 < behind[1]
+    assert behind[2] <= 1
+
+
 def test_a_follower_that_stops_in_the_middle_goes_on_there(tmp_path: Path) -> None:
     write(tmp_path, *(held(f"c{n}") for n in range(5)))
     follower = Follower(tmp_path)
@@ -238,8 +262,8 @@ def test_damage_is_told_once_by_a_follower(tmp_path: Path) -> None:
     write(tmp_path, *(held(f"c{n}") for n in range(30)), segment_bytes=SMALL)
     damage(tmp_path / "w1" / "00000001.log", 40, b"####")
     follower = Follower(tmp_path)
-    follower.skip_to_end()
-    follower.skip_to_end()
+    for _ in range(2):
+        list(follower.new_entries())
     assert len(follower.problems()) == 1
     assert follower.problems() == []
 

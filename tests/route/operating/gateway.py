@@ -90,6 +90,9 @@ class SmallGateway:
     def journal_lag_s(self) -> float:
         return self.lag_s
 
+    async def look(self) -> None:
+        pass
+
     async def balances(self) -> list[AccountRow]:
         if self.crash is not None:
             raise self.crash

@@ -60,8 +60,7 @@ def test_metrics_need_the_token_where_they_are_not_open() -> None:
 
 
 def test_metrics_tell_of_lines_of_the_journal(server: AdminServer) -> None:
-    server.metrics.began(held())
-    server.metrics.ended(held(), ended())
+    server.metrics.calls([held()], [(held(), ended())])
     assert b'clearbar_calls_total{arm="passed"' in server.ask("GET", "/metrics").body
 
 

@@ -10,6 +10,8 @@ from clearbar.route.journal.entry import Noted, Refused
 from clearbar.route.operating.feed import Feed, InFlight
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from clearbar.route.journal.entry import Ended, Entry, Held
 
 
@@ -106,3 +108,37 @@ def test_calls_in_flight_are_counted_by_worker() -> None:
     assert (counts.of("w1"), counts.of("w2"), counts.of("w3")) == (1, 1, 0)
     feed.worker_died("w1", AT_US)
     assert counts.of("w1") == 0
+
+
+class Counter:
+    """Counts, and hears of many calls at a time."""
+
+    def __init__(self) -> None:
+        self.begun: list[Held] = []
+        self.ends: list[tuple[Held, Ended]] = []
+
+    def calls(self, begun: Sequence[Held], ended: Sequence[tuple[Held, Ended]]) -> None:
+        self.begun += begun
+        self.ends += ended
+
+    def refused(self, refused: Refused) -> None:
+        pass
+
+    def noted(self, noted: Noted) -> None:
+        pass
+
+    def died(self, worker: str) -> None:
+        pass
+
+
+@given(_lines, st.integers(1, 4), st.integers(1, 5))
+def test_who_counts_hears_of_the_same_ends_in_the_same_order_as_who_watches(
+    lines: list[Entry], most: int, size: int
+) -> None:
+    watcher, counter = Watcher(), Counter()
+    feed = Feed([watcher, counter], most_open=most)
+    for at in range(0, len(lines), size):
+        feed.take(lines[at : at + size])
+    feed.worker_died("w1", AT_US)
+    assert counter.ends == watcher.ends
+    assert len(counter.begun) == len(counter.ends)

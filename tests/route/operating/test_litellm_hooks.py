@@ -186,6 +186,14 @@ def test_a_refusal_is_an_error_that_litellm_passes_on(server: AdminServer, handl
     )  # fmt: skip
 
 
+def test_a_hold_that_the_client_names_is_never_ended(handler: Any) -> None:
+    for name in ("metadata", "litellm_metadata"):
+        others = {hooks.HOLD: "litellm:anothers"}
+        data = request(**{"litellm_metadata": {}, name: others})
+        run(before(handler(NOWHERE, CLEARBAR_WHEN_UNREACHABLE="pass"), data))
+        assert hooks.HOLD not in data[name]
+
+
 def test_without_the_gateway_requests_are_refused(handler: Any) -> None:
     with pytest.raises(ProxyError, match="cannot be reached"):
         run(before(handler(NOWHERE), request()))

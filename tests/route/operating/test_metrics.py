@@ -227,7 +227,7 @@ def test_combinations_beyond_the_most_are_summed_as_other() -> None:
 def test_a_histogram_of_too_many_series_keeps_every_value() -> None:
     histogram = Distributions((10, 100), most=1)
     for place in range(3):
-        histogram.add((str(place),), 50)
+        histogram.add((str(place),), [50])
     assert {labels: buckets[-1][1] for labels, buckets, _ in histogram.cumulative()} == {
         ("0",): 1.0,
         ("other",): 2.0,

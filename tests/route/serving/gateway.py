@@ -13,14 +13,17 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from clearbar.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Self
+
+    from clearbar.gate.verdict import Decision
 
 ROOT = Path(__file__).parents[3]
 _URL = re.compile(r"http://127\.0\.0\.1:(\d+)")
@@ -85,13 +88,13 @@ class Gateway:
         return (self.folder / ".clearbar/route/admin-token").read_text().strip()
 
     @classmethod
-    def start(cls, folder: Path, **environment: str) -> Self:
+    def start(cls, folder: Path, *options: str, **environment: str) -> Self:
         """Start it and wait until a worker answers."""
         process = subprocess.Popen(
             [
                 sys.executable,
                 *("-m", "clearbar", "--workspace", str(folder), "route", "serve"),
-                *("--port", "0", "--admin-port", "0"),
+                *("--port", "0", "--admin-port", "0", *options),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -113,9 +116,9 @@ class Gateway:
         for line in said:
             self.said.append(line.rstrip())
             if found := _URL.search(line):
-                if line.startswith("for OpenAI"):
+                if "for OpenAI" in line:
                     self.port = int(found[1])
-                elif line.startswith("for operators"):
+                elif "for operators" in line:
                     self.admin_port = int(found[1])
 
     def wait_until_ready(self) -> None:
@@ -161,6 +164,16 @@ class Gateway:
             {"authorization": f"Bearer {key}", **(headers or {})},
         )
 
+    def operate(self, method: str, path: str, body: object = None) -> Answered:
+        """Ask the admin API."""
+        bearer = {"authorization": f"Bearer {self.admin_token}"}
+        return self.ask(method, path, body, bearer, port=self.admin_port)
+
+    def account(self, part: str) -> dict[str, Any]:
+        """Return the budget account whose scope and name are `scope:name`."""
+        rows = self.operate("GET", "/v1/budgets").json["budgets"]
+        return next(each for each in rows if f"{each['scope']}:{each['name']}" == part)
+
     def worker_pids(self) -> list[int]:
         found = subprocess.run(
             ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False
@@ -195,15 +208,44 @@ class Answered:
 @contextlib.contextmanager
 def gateway(folder: Path, text: str, **environment: str) -> Iterator[tuple[Gateway, str]]:
     """Write the declarations, issue a key for `letters`, run a gateway; stop it at the end."""
+    with gateway_for(folder, text, "letters", **environment) as (running, keys):
+        yield running, keys["letters"]
+
+
+@contextlib.contextmanager
+def gateway_for(
+    folder: Path, text: str, *workflows: str, **environment: str
+) -> Iterator[tuple[Gateway, dict[str, str]]]:
+    """As `gateway`, with a key for each of several workflows, by their names."""
     (folder / "clearbar.toml").write_text(text)
-    with Workspace(folder) as workspace:
-        key = workspace.issue_key(workflow="letters", by="platform@example.com").token
+    keys = {each: issue(folder, each) for each in workflows}
     running = Gateway.start(folder, **environment)
     try:
-        yield running, key
+        yield running, keys
     finally:
         code = running.stop()
     assert code == 0, "\n".join(running.said)
+
+
+def issue(folder: Path, workflow: str) -> str:
+    """Issue a key as the command line does; return what clients send."""
+    with Workspace(folder) as workspace:
+        return workspace.issue_key(workflow=workflow, by="platform@example.com").token
+
+
+def decide(folder: Path, workflow: str, decision: Decision) -> None:
+    """Override the verdict on a workflow as the command line does."""
+    until = datetime.now(UTC).date() + timedelta(days=30)
+    with Workspace(folder) as workspace:
+        workspace.override(workflow, decision, by="cfo@example.com", why="the quarter", until=until)
+
+
+def settled(folder: Path, found: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+    """Return the charges as soon as they are as they should be, or as they are after a while."""
+    give_up = time.monotonic() + 15
+    while not found(seen := charges(folder)) and time.monotonic() < give_up:
+        time.sleep(0.2)
+    return seen
 
 
 def charges(folder: Path) -> list[dict[str, Any]]:
@@ -218,7 +260,12 @@ def charges(folder: Path) -> list[dict[str, Any]]:
         try:
             if not files:
                 return []
-            found = connection.execute(f"FROM {parquet_sql(files)} ORDER BY started_at")
+            origins = parquet_sql(workspace.ledger.folder.origin_files().values())
+            said = "origin_id, workflow, labels, credential, principal, team, environment"
+            found = connection.execute(
+                f"FROM {parquet_sql(files)} LEFT JOIN (SELECT DISTINCT {said} FROM {origins})"  # noqa: S608
+                " USING (origin_id) ORDER BY started_at"
+            )
             names = [each[0] for each in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
         finally:

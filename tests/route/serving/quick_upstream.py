@@ -1,10 +1,12 @@
 """An upstream that answers as fast as Python can, as a process of its own: chat, whole or streamed.
 
-`python -m tests.route.serving.quick_upstream` prints its port.
+`python -m tests.route.serving.quick_upstream` prints its port; with `--failing 0.02` it refuses
+every fiftieth request, spread evenly.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import itertools
 import json
@@ -12,6 +14,14 @@ from typing import cast
 
 _USAGE = '{"prompt_tokens":20,"completion_tokens":30,"total_tokens":50}'
 _COUNT = itertools.count(1)
+
+
+FAILING = 0.0
+"""The share of requests that is refused."""
+_REFUSAL = (
+    b"HTTP/1.1 500 Internal Server Error\r\ncontent-type: application/json\r\n"
+    b'content-length: 41\r\n\r\n{"error":{"message":"x","type":"server"}}\n'
+)
 
 
 class QuickUpstream(asyncio.Protocol):
@@ -35,6 +45,9 @@ class QuickUpstream(asyncio.Protocol):
 
     def _answer(self, body: bytes) -> None:
         number = next(_COUNT)
+        if int(number * FAILING) > int((number - 1) * FAILING):
+            self._transport.write(_REFUSAL)
+            return
         streamed = b'"stream":true' in body or b'"stream": true' in body
         self._transport.write(_stream(number) if streamed else _whole(number))
 
@@ -78,4 +91,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--failing", type=float, default=0.0)
+    FAILING = parser.parse_args().failing
     asyncio.run(main())

@@ -40,15 +40,15 @@ class Seen:
     broken: set[str] = field(default_factory=set)
     refused: Counter[int] = field(default_factory=Counter)
     kills: int = 0
+    longest_s: float = 0.0
+    """That a client waited for an answer."""
 
 
 @contextlib.contextmanager
-def quick_upstream() -> Iterator[str]:
+def upstream_process(module: str, *options: str) -> Iterator[str]:
+    """Run an upstream that prints its port; yield the address of its API."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.route.serving.quick_upstream"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-m", module, *options], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     try:
@@ -57,6 +57,11 @@ def quick_upstream() -> Iterator[str]:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def quick_upstream(failing: float = 0.0) -> contextlib.AbstractContextManager[str]:
+    """Run an upstream that answers fast, and refuses a share of what it is asked."""
+    return upstream_process("tests.route.serving.quick_upstream", "--failing", str(failing))
 
 
 def request(key: str, trace: str, *, streamed: bool) -> bytes:
@@ -106,7 +111,9 @@ async def client(port: int, key: str, left: list[int], seen: Seen, chance: rando
                 streamed = chance.random() < _STREAMED
                 writer.write(request(key, trace, streamed=streamed))
                 seen.broken.add(trace)
+                asked_s = time.monotonic()
                 status = await read_reply(reader, leaves=streamed and chance.random() < _LEAVES)
+                seen.longest_s = max(seen.longest_s, time.monotonic() - asked_s)
                 seen.broken.discard(trace)
                 if status == 200:
                     seen.whole.add(trace)
@@ -136,28 +143,39 @@ async def storm(running: Gateway, key: str, requests: int, every_s: float, seed:
     return seen
 
 
-def run(folder: Path, requests: int, *, every_s: float = 1.5, seed: int = 1) -> dict[str, object]:
-    """Return what was seen, and how many replies have another number of charges than they may."""
+def run(
+    folder: Path, requests: int, *, every_s: float = 1.5, seed: int = 1, failing: float = 0.0
+) -> dict[str, object]:
+    """Return what was seen, and how many replies have another number of charges than they may.
+
+    `failing` is the share of calls that the upstream refuses: charges of their own, of nothing.
+    """
     budget = '\n[[budget]]\nscope = "workflow"\nname = "letters"\nusd = "1000"\n'
-    with quick_upstream() as url:
+    with quick_upstream(failing) as url:
         text = toml(url, budget).replace("[gateway]", "[gateway]\nworkers = 2")
         with gateway(folder, text) as (running, key):
             seen = asyncio.run(storm(running, key, requests, every_s, seed))
-    found = Counter(each["trace_id"] for each in charges(folder))
-    sound = Counter(each["trace_id"] for each in charges(folder) if each["status"] == "ok")
+            time.sleep(3)  # the last that died are settled, and workers report once a second
+            counted = running.account("workflow:letters")["spent_usd"]
+    kept = charges(folder)
+    found = Counter(each["trace_id"] for each in kept if each["status"] != "error")
+    sound = Counter(each["trace_id"] for each in kept if each["status"] == "ok")
+    asked = seen.whole | seen.broken
     return {
         "whole": len(seen.whole),
         "broken": len(seen.broken),
         "refused": dict(seen.refused),
         "kills": seen.kills,
-        "charges": found.total(),
+        "longest_s": round(seen.longest_s, 2),
+        "charges": len(kept),
+        "charges_of_failures": len(kept) - found.total(),
+        "usd_of_failures": str(sum(each["cost_usd"] for each in kept if each["status"] == "error")),
         "whole_without_one_charge": sum(sound[each] != 1 for each in seen.whole),
         "whole_with_more": sum(found[each] != 1 for each in seen.whole),
         "broken_with_more_than_one": sum(found[each] > 1 for each in seen.broken),
-        "charges_of_nobody": sum(
-            count for each, count in found.items() if each not in seen.whole | seen.broken
-        ),
-        "spent_usd": str(sum(each["cost_usd"] or 0 for each in charges(folder))),
+        "charges_of_nobody": sum(count for each, count in found.items() if each not in asked),
+        "spent_usd": str(sum(each["cost_usd"] or 0 for each in kept)),
+        "counted_usd": counted,
     }
 
 
@@ -165,10 +183,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("requests", type=int)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--failing", type=float, default=0.0)
     given = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        found = run(Path(folder), given.requests, seed=given.seed)
+        found = run(Path(folder), given.requests, seed=given.seed, failing=given.failing)
     print(json.dumps(found, indent=2), f"{time.monotonic() - started:.0f} s")  # noqa: T201
 
 

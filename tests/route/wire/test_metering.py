@@ -473,7 +473,8 @@ def test_a_reply_that_is_too_long_passes_and_its_usage_is_unknown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(metering, "MAX_REPLY_BYTES", 10)
-    assert whole(CHAT, {"usage": USAGE}).usage is None
+    monkeypatch.setattr(metering, "_LONG_BYTES", 10)
+    assert whole(RESPONSES, {"usage": USAGE}).usage is None
 
 
 def test_what_costs_nothing_or_tells_nothing_passes() -> None:

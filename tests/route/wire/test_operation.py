@@ -31,7 +31,9 @@ ANTHROPIC = [(b"anthropic-version", b"2023-06-01")]
         ("/v1/images/generations", "other", "openai", "/images/generations"),
         ("/v1/messages/batches", "other", "openai", "/messages/batches"),
         ("/anthropic/v1/complete", "other", "anthropic", "/complete"),
-        ("/openaiv1/chat/completions", "other", "openai", "/openaiv1/chat/completions"),
+        ("/openaiv1/chat/completions", "chat", "openai", "/openaiv1/chat/completions"),
+        ("/v1/engines/a/Chat/Completions/", "chat", "openai", "/engines/a/Chat/Completions/"),
+        ("/openai/v1/threads/a/messages", "other", "openai", "/threads/a/messages"),
     ],
 )
 def test_a_path_tells_the_operation(path: str, name: str, protocol: str, below: str) -> None:

@@ -5,7 +5,7 @@ Calendars are UTC: a month or a day is that of the moment at which money is held
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from hashlib import sha256
 from operator import attrgetter
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from clearbar.route.route import Budget, Caller, Per, Scope
 
@@ -49,6 +48,14 @@ class Accounts:
         self._known: dict[object, tuple[Account, ...]] = {}
         self._ends_at = 0.0
         self._starts_at = 0.0
+
+    def at_us(self, caller: Caller, at_us: int) -> tuple[Account, ...]:
+        """Return the accounts of a caller at microseconds of the epoch, as `of` does."""
+        if self._starts_at <= at_us / 1_000_000 < self._ends_at:
+            found = self._known.get(self._who(caller))
+            if found is not None:
+                return found
+        return self.of(caller, datetime.fromtimestamp(at_us / 1_000_000, UTC))
 
     def of(self, caller: Caller, at: datetime) -> tuple[Account, ...]:
         """Return the accounts of a caller at a moment, as `accounts_of` does."""
@@ -100,7 +107,14 @@ def accounts_of(budgets: Sequence[Budget], caller: Caller, at: datetime) -> tupl
 def works_of(caller: Caller) -> tuple[str, ...]:
     """Return the task and the run that a request belongs to, as the store knows them."""
     named = (("task", caller.task), ("run", caller.run))
-    return tuple(f"{scope}:{_plain(name)}" for scope, name in named if name)
+    return tuple(f"{scope}:{plain_name(name)}" for scope, name in named if name)
+
+
+def plain_name(name: str) -> str:
+    """Return a name, or its digest where no database would take it: clients choose names."""
+    if len(name) <= _LONGEST_NAME and name.isprintable():
+        return name
+    return f"sha256-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def nusd_down(usd: Decimal) -> int:
@@ -118,7 +132,7 @@ def _name_of(scope: Scope, caller: Caller) -> str | None:
 def _account(budget: Budget, name: str, at: datetime) -> Account:
     limit = min(nusd_down(budget.usd), MOST_NUSD)
     return Account(
-        f"{budget.scope}:{_plain(name)}/{_period(budget.per, at)}",
+        f"{budget.scope}:{plain_name(name)}/{_period(budget.per, at)}",
         limit,
         tuple(sorted({_share(limit, share) for share in budget.warn_at})),
         None if budget.drain_at is None else _share(limit, budget.drain_at),
@@ -133,10 +147,3 @@ def _period(per: Per, at: datetime) -> str:
     if per == "run":
         return "run"
     return f"{at:%Y-%m}" if per == "month" else f"{at:%Y-%m-%d}"
-
-
-def _plain(name: str) -> str:
-    """Return the name, or its digest where no database would take it: clients choose names."""
-    if len(name) <= _LONGEST_NAME and name.isprintable():
-        return name
-    return f"sha256-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from clearbar.route.budgets.holding import BudgetStoreError, Holding, Lease, Short
@@ -27,12 +28,12 @@ ANSWER_S: Final = 5.0
 """After this long without an answer of the store, a call is told so."""
 
 
-def _clock() -> float:
-    """Return seconds that also pass while the machine sleeps, and never jump."""
-    return time.clock_gettime(_CLOCK)
-
-
-_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_clock: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    if hasattr(time, "CLOCK_BOOTTIME")
+    else time.monotonic
+)
+"""Seconds that also pass while the machine sleeps, where it can tell; they never jump."""
 
 
 class Allowance:
@@ -70,6 +71,11 @@ class Allowance:
         """The name under which the store knows this worker now; `Holding.worker` has it too."""
         return self._trade.worker
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be held any more, by a fault of its own: the worker should end."""
+        return self._trade.is_over
+
     def try_hold(
         self, accounts: Sequence[Account], wanted_nusd: int, least_nusd: int, *, begun: bool
     ) -> Holding | Short | None:
@@ -84,8 +90,8 @@ class Allowance:
         Returns:
             None: the store has to be asked; await `hold`.
         """
-        if self._trade.is_stale():
-            return None if accounts else Holding((), wanted_nusd, (), self._trade.worker)
+        if accounts and self._trade.is_stale():
+            return None
         found = []
         for account in accounts:
             lease = self._leases.get(account.id)
@@ -115,8 +121,9 @@ class Allowance:
         Raises:
             BudgetStoreError: the store does not answer.
         """
-        if not accounts:
-            return Holding((), wanted_nusd, (), self._trade.worker)
+        found = self.try_hold(accounts, wanted_nusd, least_nusd, begun=begun)
+        if found is not None:
+            return found
         future: asyncio.Future[Holding | Short] = asyncio.get_running_loop().create_future()
         self._trade.wait(
             Waiter(accounts, wanted_nusd, least_nusd, future, self._clock(), begun=begun)
@@ -151,7 +158,7 @@ class Allowance:
             amount = holding.amount_nusd
             for lease in holding.leases:
                 lease.give_back(amount, cost_nusd)
-            if self._trade.waiters:
+            if self._trade.line.waiters:
                 self._trade.wake()
 
     def release(self, holding: Holding) -> None:

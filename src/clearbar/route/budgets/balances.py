@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import date
 
     from clearbar.route.budgets.store import BudgetStore
@@ -63,7 +63,7 @@ def balances(store: BudgetStore) -> list[Balance]:
             "SELECT account, threshold_nusd FROM budget_warnings ORDER BY threshold_nusd"
         ):
             warned.setdefault(account, []).append(threshold)
-        return [_balance(*row, warned.get(row[0], [])) for row in session.rows(_ALL)]
+        return [_balance(row, warned.get(row[0], ())) for row in session.rows(_ALL)]
 
 
 def running(found: Iterable[Balance], today: date) -> list[Balance]:
@@ -72,15 +72,8 @@ def running(found: Iterable[Balance], today: date) -> list[Balance]:
     return [each for each in found if each.period in periods]
 
 
-def _balance(
-    account: str,
-    limit: int,
-    drain: int | None,
-    spent: int,
-    held: int,
-    leased: int,
-    warned: list[int],
-) -> Balance:
+def _balance(row: tuple[Any, ...], warned: Sequence[int]) -> Balance:
+    account, limit, drain, spent, held, leased = row
     whose, _, period = account.rpartition("/")
     scope, _, name = whose.partition(":")
     per = "run" if period == "run" else "day" if len(period) == _DAY else "month"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from clearbar.route.budgets.account import works_of
+from clearbar.route.budgets.account import plain_name, works_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,9 +29,10 @@ class Begun:
 
     def has(self, caller: Caller) -> bool:
         """Return whether the task or the run of a caller was paid for before."""
-        if not caller.task and not caller.run:
-            return False
-        return any(work in self._known for work in works_of(caller))
+        known = self._known
+        if caller.task and f"task:{plain_name(caller.task)}" in known:
+            return True
+        return bool(caller.run) and f"run:{plain_name(caller.run)}" in known
 
     def mark(self, caller: Caller) -> None:
         """Note that a call of this caller was paid for."""

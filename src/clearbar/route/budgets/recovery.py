@@ -55,6 +55,17 @@ def recover(store: BudgetStore, worker: str, calls: Iterable[tuple[Held, Ended |
                 _settle(session, incarnation, spent[incarnation], "recovered")
 
 
+def is_closed(store: BudgetStore, worker: str) -> bool:
+    """Return whether a worker said itself, at its end, all that it spent.
+
+    Then its journal adds nothing. One that ever had to go on under another name may have spent
+    what the store does not know of.
+    """
+    with store.reading() as session:
+        states = session.rows("SELECT worker, state FROM budget_workers WHERE family = ?", worker)
+    return states == [(worker, "closed")]
+
+
 def write_off(store: BudgetStore, worker: str, beat: int) -> bool:
     """Declare an incarnation lost that gave no sign of life since `beat`.
 

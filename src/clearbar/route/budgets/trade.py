@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from clearbar.route.budgets import asking
 from clearbar.route.budgets.begun import REMEMBERED, Begun
 from clearbar.route.budgets.former import Former
-from clearbar.route.budgets.holding import BudgetStoreError, Holding, Lease
+from clearbar.route.budgets.holding import BudgetStoreError, Lease
 from clearbar.route.budgets.recovery import end
 from clearbar.route.budgets.store import MOST_ASKS, Incarnation
-from clearbar.route.budgets.waiting import FIRST_POLL_S, IDLE_ELSEWHERE_S, LONGEST_POLL_S
+from clearbar.route.budgets.waiting import IDLE_ELSEWHERE_S
+from clearbar.route.budgets.waiting_line import WaitingLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from clearbar.route.budgets.account import Account
-    from clearbar.route.budgets.holding import Short
     from clearbar.route.budgets.leases import Ask, Grant
     from clearbar.route.budgets.store import BudgetStore
     from clearbar.route.budgets.waiting import Waiter
@@ -36,10 +36,7 @@ TURN_S: Final = 6 * 3600.0
 """An incarnation takes no new holds after this long: so old journals are not needed for ever."""
 FORGET_S: Final = 10.0
 """A lease without anything is forgotten after this long."""
-KNOWN_SHORT_S: Final = 0.2
-"""So long the store is not asked again for what it has just refused."""
 RETRY_S: Final = 0.1
-_MOST_NEEDS: Final = 512
 _TRIES: Final = 3
 _Asked = list[tuple[Lease, "Ask"]]
 _T = TypeVar("_T")
@@ -50,7 +47,7 @@ class Trade:
 
     def __init__(self, worker: str, store: BudgetStore, clock: Callable[[], float]) -> None:
         self.leases: dict[str, Lease] = {}
-        self.waiters: list[Waiter] = []
+        self.line = WaitingLine(self.leases)
         self.begun = Begun()
         self.crossed: list[tuple[Account, int]] = []
         self._store = store
@@ -62,7 +59,6 @@ class Trade:
         self._ahead: list[Lease] = []
         self._syncs: list[asyncio.Future[None]] = []
         self._good_until = self._sync_at = self._retry_at = 0.0
-        self._polls = 0
         self._hurries = self._ending = False
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "budgets")
@@ -72,6 +68,11 @@ class Trade:
     def worker(self) -> str:
         """The name of the incarnation."""
         return self._incarnation.worker
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the store is asked no more."""
+        return self._task is not None and self._task.done()
 
     def is_stale(self) -> bool:
         """Return whether the store has not answered for too long."""
@@ -87,7 +88,7 @@ class Trade:
 
     def wait(self, waiter: Waiter) -> None:
         """Have the store asked for a call that waits."""
-        self.waiters.append(waiter)
+        self.line.add(waiter)
         self._wake.set()
 
     def ask_ahead(self, lease: Lease) -> None:
@@ -123,9 +124,7 @@ class Trade:
         self._wake.set()
         if self._task is not None:
             await asyncio.wait([self._task])
-        for waiter in self.waiters:
-            if not waiter.future.done():
-                waiter.future.set_exception(BudgetStoreError("this worker is ending", "ask again"))
+        self.line.fail(BudgetStoreError("this worker is ending", "ask again"), self._clock())
         for _ in range(_TRIES):
             with suppress(BudgetStoreError):
                 await self._leave()
@@ -154,8 +153,8 @@ class Trade:
         """Wait for the next turn, or until woken."""
         now = self._clock()
         until = self._sync_at
-        if self.waiters:
-            until = min(until, now + min(FIRST_POLL_S * 2 ** min(self._polls, 4), LONGEST_POLL_S))
+        if self.line.waiters:
+            until = min(until, now + self.line.poll_s)
         if self._hurries:
             until = min(until, now + HURRY_S)
         if now < self._retry_at:
@@ -167,7 +166,7 @@ class Trade:
     async def _round(self) -> None:
         if not self._is_noted:
             await self._enter()
-        waiters = self._next_waiters()
+        waiters = self.line.first()
         if waiters and not await self._may_serve(waiters):
             waiters = []
         asked = self._asked_now(waiters)
@@ -177,18 +176,6 @@ class Trade:
             return
         if self._syncs or self._clock() >= self._sync_at:
             await self._report()
-
-    def _next_waiters(self) -> list[Waiter]:
-        """Return the calls that wait, in order, up to what fits into one exchange."""
-        self.waiters[:] = [it for it in self.waiters if not it.future.done()]
-        chosen: list[Waiter] = []
-        accounts: set[str] = set()
-        for waiter in self.waiters[:_MOST_NEEDS]:
-            accounts.update(each.id for each in waiter.accounts)
-            if chosen and len(accounts) > MOST_ASKS:
-                break
-            chosen.append(waiter)
-        return chosen
 
     async def _may_serve(self, waiters: Sequence[Waiter]) -> bool:
         """Look whether the store has to be asked again: to look locks nothing.
@@ -211,6 +198,8 @@ class Trade:
                 lease = self.leases.get(account.id)
                 if lease is None:
                     self.leases[account.id] = Lease(account)
+                else:
+                    lease.account, lease.drain = account, account.drain_nusd
                 wanted[account.id] = max(wanted.get(account.id, 0), waiter.wanted)
         asked = {each: asking.ask_for_call(self.leases[each], wanted[each]) for each in wanted}
         ahead, self._ahead = self._ahead, []
@@ -251,63 +240,14 @@ class Trade:
         self._apply(asked, answer.grants, now)
         if waiters:
             grants = {grant.account_id: grant for grant in answer.grants}
-            self._serve(waiters, answer.amounts, grants)
+            if self.line.serve(waiters, answer.amounts, grants, self.worker, self._clock()):
+                self._wake.set()
 
     def _apply(self, asked: _Asked, grants: Iterable[Grant], now: float) -> None:
         for (lease, ask), grant in zip(asked, grants, strict=True):
             asking.apply(lease, ask, grant, now)
             self.crossed += [(ask.account, threshold) for threshold in grant.crossed]
         self._hurries = any(lease.scarce and lease.is_owed for lease in self.leases.values())
-
-    def _serve(
-        self, waiters: Sequence[Waiter], amounts: Iterable[int | None], grants: dict[str, Grant]
-    ) -> None:
-        """Give each call that waits what the store gave for it, or refuse it, or let it wait."""
-        now = self._clock()
-        self._polls += 1
-        blocked = []
-        for waiter, amount in zip(waiters, amounts, strict=True):
-            if waiter.future.done():
-                continue
-            if amount is None:
-                blocked.append(waiter)
-            else:
-                self._give(waiter, amount)
-        for waiter in blocked:
-            short = waiter.refused(grants, self.leases, now)
-            amount = min(self.leases[each.id].free for each in waiter.accounts)
-            if amount >= waiter.least and not (short and short.draining):
-                self._give(waiter, min(amount, waiter.wanted))
-            elif short is not None and not self._is_back(short, waiter):
-                self._refuse(waiter, short, grants[short.account.id].left_nusd, now)
-        self.waiters[:] = [it for it in self.waiters if not it.future.done()]
-
-    def _refuse(self, waiter: Waiter, short: Short, left: int, now: float) -> None:
-        """Tell a call why it gets nothing; the next ones of its kind are told without the store.
-
-        What lies idle elsewhere counts for them, unless it was waited for in vain.
-        """
-        if not short.draining:
-            lease = self.leases[short.account.id]
-            in_vain = now - waiter.since_s >= IDLE_ELSEWHERE_S
-            lease.short_left = left if in_vain else short.left_nusd
-            lease.short_until = now + KNOWN_SHORT_S
-        waiter.future.set_result(short)
-
-    def _is_back(self, short: Short, waiter: Waiter) -> bool:
-        """Return whether enough came back while the store was answering: it is asked again."""
-        free = self.leases[short.account.id].free
-        back = not short.draining and free > 0 and free + short.left_nusd >= waiter.least
-        if back:
-            self._wake.set()
-        return back
-
-    def _give(self, waiter: Waiter, amount: int) -> None:
-        self._polls = 0
-        leases = [self.leases[each.id] for each in waiter.accounts]
-        for lease in leases:
-            lease.take(amount)
-        waiter.future.set_result(Holding(waiter.accounts, amount, leases, self.worker))
 
     async def _report(self) -> None:
         """Report all leases and return what they do not need; learn what has begun elsewhere."""
@@ -397,9 +337,7 @@ class Trade:
         """Tell those that have waited long; try again soon."""
         now = self._clock()
         self._retry_at = now + RETRY_S
-        for waiter in self.waiters:
-            if not waiter.future.done() and now - waiter.since_s > IDLE_ELSEWHERE_S:
-                waiter.future.set_exception(error)
+        self.line.fail(error, now - IDLE_ELSEWHERE_S)
         self._let_go()
 
     def _let_go(self) -> None:

@@ -156,7 +156,8 @@ class Capturing:
             request = self._read(copy.operation, copy.body)
         except Exception:  # noqa: BLE001 - a body that cannot be read is not kept, and hurts nobody
             return False
-        if capture is None or not request.input.strip():
+        too_long = max(len(request.input), len(request.prompt)) > MAX_CHARACTERS
+        if capture is None or too_long or not request.input.strip():
             return False
         job = Job(
             copy.route.workflow,
@@ -171,6 +172,8 @@ class Capturing:
         )
         try:
             said = self._said(framed(job))
+        except ValueError:  # half a character, which no file can hold
+            return False
         except OSError:
             said = b""
         if not said:

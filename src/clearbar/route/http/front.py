@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from clearbar.route.http.limits import Limits
-    from clearbar.route.http.message import Handler, Request
+    from clearbar.route.http.message import Handler, Headers, Request
 
 _READ_AT_ONCE: Final = 64 * 2**10
 """Bytes read between two looks at what is whole: bounds how many pipelined requests wait."""
@@ -34,7 +34,10 @@ _NEVER: Final = -2.0
 
 
 class Front(asyncio.Protocol):
-    """One connection of a client. It stands in `open_fronts` from its beginning to its end."""
+    """One connection of a client. It stands in `open_fronts` from its beginning to its end.
+
+    `welcome` tells by the headers whether to take a body that does not come in one piece.
+    """
 
     __slots__ = (
         "_handler",
@@ -50,13 +53,21 @@ class Front(asyncio.Protocol):
         "_stuck_since",
         "_transport",
         "_unread",
+        "_welcome",
         "call_soon",
         "is_draining",
         "is_full",
     )
 
-    def __init__(self, handler: Handler, limits: Limits, open_fronts: set[Front]) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        limits: Limits,
+        open_fronts: set[Front],
+        welcome: Callable[[Headers], bool] | None = None,
+    ) -> None:
         self._handler = handler
+        self._welcome = welcome
         self._limits = limits
         self._open_fronts = open_fronts
         self._loop: asyncio.AbstractEventLoop
@@ -85,7 +96,8 @@ class Front(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.call_soon = self._loop.call_soon
         peer = transport.get_extra_info("peername")
-        self._reader = RequestReader(self._limits, peer[0] if isinstance(peer, tuple) else "")
+        who = peer[0] if isinstance(peer, tuple) else ""
+        self._reader = RequestReader(self._limits, who, self._welcome)
         high = self._limits.unsent_high_bytes
         self._transport.set_write_buffer_limits(high=high, low=high // 4)
         if len(self._open_fronts) < self._limits.max_connections:
@@ -143,6 +155,7 @@ class Front(asyncio.Protocol):
 
     def finished(self) -> None:
         """Go on after a reply."""
+        self._reader.let_go()
         reply, self._reply = self._reply, None
         if reply is None or self._phase == _CLOSING:
             return
@@ -298,6 +311,7 @@ class Front(asyncio.Protocol):
         """Say why, stop talking, and listen on for a while, so that the client can read it."""
         self._refused = None
         self._unread.clear()
+        self._reader.drop()
         self._enter(_CLOSING)
         if not self._transport.is_closing():
             self._transport.resume_reading()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Gathered:
+    """How many bytes of bodies are held that did not come in one piece."""
+
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of the server side."""
+    """Of the server side; what is counted over connections, over all with the same limits."""
 
     max_head_bytes: int = 64 * 2**10
     """Request line and headers together."""
@@ -24,6 +31,9 @@ class Limits:
     linger_s: float = 2.0
     """How long a refused client is listened to, so that it can read the refusal."""
     max_connections: int = 10_000
+    max_gathered_bytes: int = 512 * 2**20
+    """Of all bodies together that did not come in one piece, until their replies have ended."""
+    gathered: Gathered = field(default_factory=Gathered, compare=False)
     unsent_high_bytes: int = 64 * 2**10
     """Unsent bytes above which a reply is `full`; it is drained at a quarter of them."""
     max_unsent_bytes: int = 8 * 2**20
@@ -39,7 +49,8 @@ class UpstreamLimits:
     max_reply_bytes: int = 2**30
     max_interim: int = 16
     """Replies of the 100 kind before the one that counts."""
-    max_connections: int = 512
+    max_connections: int = 4096
+    """A stream keeps one for as long as it lasts."""
     max_waiting: int = 1024
     """Requests that wait for a connection; one more is refused."""
     connect_s: float = 30.0

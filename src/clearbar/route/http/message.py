@@ -9,14 +9,25 @@ Headers = Sequence[tuple[bytes, bytes]]
 """Names in lower case, values as they are on the wire."""
 
 
+class Memory:
+    """Of a head: a connection on which it comes again gives the same one along."""
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known: object = None
+        """What whoever answers has worked out from the head."""
+
+
 class Request:
     """One whole client request. Its target, headers and body never show in its repr."""
 
     __slots__ = (
-        "_known",
         "body",
         "headers",
         "keep_alive",
+        "known",
+        "memory",
         "method",
         "old",
         "path",
@@ -35,6 +46,7 @@ class Request:
         known: dict[bytes, bytes] | None = None,
         keep_alive: bool = True,  # noqa: FBT001, FBT002 - by position: made for each request
         old: bool = False,  # noqa: FBT001, FBT002
+        memory: Memory | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -50,11 +62,14 @@ class Request:
         """Whether the connection may go on after the reply."""
         self.old = old
         """HTTP/1.0: it knows no chunks."""
-        self._known = dict(reversed(headers)) if known is None else known
+        self.memory = memory
+        """None where the connection does not remember the head."""
+        self.known = dict(reversed(headers)) if known is None else known
+        """The first value of each header."""
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a header, by its name in lower case; None where absent."""
-        return self._known.get(name)
+        return self.known.get(name)
 
     def __repr__(self) -> str:
         return f"Request({self.method}, {len(self.headers)} headers, {len(self.body)} bytes)"

@@ -15,9 +15,13 @@ import httptools
 
 from clearbar.route.http.message import Request
 from clearbar.route.http.refused import Refused, malformed
+from clearbar.route.http.repeated import RepeatedHead
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clearbar.route.http.limits import Limits
+    from clearbar.route.http.message import Headers
 
 _METHODS: Final = {
     each.encode(): each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -42,16 +46,20 @@ _ONCE: Final = frozenset(
 """Headers by which somebody decides: two of them could be two decisions."""
 _SPECIAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 _OURS: Final = b"x-clearbar-"
+_CHANGES: Final = 4
+"""After so many heads, each another one, none is remembered any more."""
 
 
 class RequestReader:
     """Feed it bytes, take whole requests from `ready`."""
 
     __slots__ = (
+        "_between",
         "_body",
+        "_changes",
         "_closed",
-        "_count",
         "_fed",
+        "_gathered",
         "_headers",
         "_known",
         "_length",
@@ -61,15 +69,20 @@ class RequestReader:
         "_parser",
         "_peer",
         "_pieces",
+        "_repeated",
         "_slice",
         "_target",
+        "_welcome",
         "begun",
         "in_body",
         "ready",
         "wants_continue",
     )
 
-    def __init__(self, limits: Limits, peer: str = "") -> None:
+    def __init__(
+        self, limits: Limits, peer: str = "", welcome: Callable[[Headers], bool] | None = None
+    ) -> None:
+        """`welcome` tells by the headers whether to take a body that does not come in one piece."""
         self.ready: deque[Request] = deque()
         """Whole requests, in order."""
         self.begun = False
@@ -81,14 +94,16 @@ class RequestReader:
         this."""
         self._limits = limits
         self._peer = peer
+        self._welcome = welcome
+        self._gathered = 0
+        """Bytes that are counted against what all connections together may hold."""
         self._parser = httptools.HttpRequestParser(self)
         self._closed = False
         self._fed = 0
-        """Bytes of the head in the slices after that in which it began."""
+        """Bytes of the head in the slices after that in which it began; then, those since a piece
+        of the body came."""
         self._slice = 0
         """Bytes that are being read."""
-        self._count = 0
-        """Headers of the head; more come after the body only."""
         self._headers: list[tuple[bytes, bytes]] = []
         self._known: dict[bytes, bytes] = {}
         self._target = b""
@@ -97,6 +112,12 @@ class RequestReader:
         self._length = 0
         self._body = b""
         self._pieces: bytearray | None = None
+        self._between = True
+        """Whether nothing of the next request has come yet."""
+        self._changes = 0
+        """Heads since one came again."""
+        self._repeated: RepeatedHead | None = None
+        """The head that came last: most come again."""
 
     def feed(self, data: bytes | memoryview) -> None:
         """Read on.
@@ -107,6 +128,24 @@ class RequestReader:
         """
         if self._closed:
             return
+        if self._between and not self.ready and isinstance(data, bytes):
+            self._feed_at_a_beginning(data)
+        else:
+            self._parse(data)
+
+    def _feed_at_a_beginning(self, data: bytes) -> None:
+        """Read on where a request begins; a head that came before is told by its bytes."""
+        again = None if self._repeated is None else self._repeated.again(data)
+        if again is not None:
+            self._changes = 0
+            self.ready.append(again)
+            return
+        self._parse(data)
+        if self._between and len(self.ready) == 1 and self._changes < _CHANGES:
+            self._changes += 1
+            self._repeated = RepeatedHead.of(data, self.ready[0], self._limits)
+
+    def _parse(self, data: bytes | memoryview) -> None:
         self._slice = len(data)
         try:
             self._parser.feed_data(data)
@@ -119,17 +158,35 @@ class RequestReader:
         except httptools.HttpParserError:
             if not self._closed:
                 raise malformed("the request cannot be read as HTTP") from None
-        if self.begun and not self.in_body:
+        if self.begun:
             self._fed += self._slice
             if self._fed > self._limits.max_head_bytes:
-                raise _head_too_large()
+                raise malformed("the chunks hold no body") if self.in_body else _head_too_large()
 
     def close(self) -> None:
         """Let go of the parser, which holds this object in turn."""
         self._closed = True
+        self._repeated = None
+        self.let_go()
         del self._parser
 
+    def drop(self) -> None:
+        """Read no more, and forget what was read."""
+        self._closed = True
+        self._body, self._pieces = b"", None
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Count the bodies that were handed over no longer: their requests are answered."""
+        if self._gathered:
+            self._limits.gathered.size -= self._gathered
+            self._gathered = 0
+
     # Called by the parser.
+
+    def on_message_begin(self) -> None:
+        """Note that something of a request has come."""
+        self._between = False
 
     def on_url(self, piece: bytes) -> None:
         """Begin a request, or take more of its target."""
@@ -143,12 +200,14 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
+        if self.in_body:
+            raise malformed("headers after the body are not taken")
         self._headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """Judge the head: what follows is read by what it says."""
         headers, limits = self._headers, self._limits
-        self._count = count = len(headers)
+        count = len(headers)
         self._known = known = dict(headers)
         if len(known) != count:
             self._check_repeated()
@@ -164,13 +223,18 @@ class RequestReader:
         if not _SPECIAL.isdisjoint(known):
             self._check_special(known)
         self.in_body = True
+        self._fed = -self._slice
 
     def on_body(self, piece: bytes) -> None:
         """Gather the body; a body that came in one piece is not copied."""
+        self._fed = -self._slice
         if self._body:
             if self._pieces is None:
+                self._check_welcome()
                 self._pieces = bytearray(self._body)
+                self._count_in(len(self._body))
             self._pieces += piece
+            self._count_in(len(piece))
             if len(self._pieces) > self._limits.max_body_bytes:
                 raise self._too_large()
         else:
@@ -183,8 +247,6 @@ class RequestReader:
         body, headers = self._body, self._headers
         if self._pieces is not None:
             body, self._pieces = bytes(self._pieces), None
-        if len(headers) != self._count:
-            raise malformed("headers after the body are not taken")
         if self._length >= 0 and len(body) != self._length:  # pragma: no cover - it would be a bug
             raise malformed("the body does not have the length that was said")
         path, _, query = self._target.partition(b"?")
@@ -203,6 +265,7 @@ class RequestReader:
             )
         )
         self.begun = self.in_body = self.wants_continue = False
+        self._between = True
         self._closed = not keep_alive
         self._body = b""
 
@@ -258,7 +321,21 @@ class RequestReader:
         if expected is not None:
             if expected.lower() != b"100-continue":
                 raise Refused(417, "bad_expectation", "only `Expect: 100-continue` is understood")
+            self._check_welcome()
             self.wants_continue = not self._old
+
+    def _check_welcome(self) -> None:
+        if self._welcome is not None and not self._welcome(self._headers):
+            raise Refused(
+                401, "no_key", "a body of this size is taken with a key only; send one in the head"
+            )
+
+    def _count_in(self, size: int) -> None:
+        self._gathered += size
+        gathered = self._limits.gathered
+        gathered.size += size
+        if gathered.size > self._limits.max_gathered_bytes:
+            raise Refused(503, "crowded", "too many large bodies are held; try again later")
 
     def _too_large(self) -> Refused:
         most = self._limits.max_body_bytes

@@ -28,6 +28,7 @@ _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _CHUNKS: Final = [b"chunked"]
 _GARBAGE: Final = "the upstream's reply cannot be read as HTTP"
 _LARGE_HEAD: Final = "the head of the upstream's reply is too large"
+_EMPTY: Final = "the upstream sends chunks that hold nothing"
 _LARGE_BODY: Final = "the upstream's reply is too large"
 
 
@@ -73,7 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._status = 0
         self._interim = 0
         self._fed = 0
-        """Bytes of the head so far, or a little more."""
+        """Bytes of the head so far, or a little more; then, those since the last of the body."""
         self._received = 0
         """Bytes of the body so far."""
         self._headless = True
@@ -160,6 +161,14 @@ class UpstreamConnection(asyncio.Protocol):
                 return
             if not self._tell_head(asking):
                 return
+            self._fed = 0
+        elif not self._pieces and not self._whole:
+            self._fed += len(data)
+            if self._fed > self._pool.limits.max_head_bytes:
+                self._break("protocol", _EMPTY)
+                return
+        else:
+            self._fed = 0
         asking.since = _NOT_YET
         self._tell_body(asking, fault)
 

@@ -12,11 +12,13 @@ call that nothing was held for, its tokens as estimated beforehand.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.spend.charge import MAX_QUANTITY, METERS, Origin, Record, label_text, labels_of
+from clearbar.spend.identity import gateway, is_provider_id, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,19 +29,41 @@ SOURCE: Final = "gateway"
 KIND_LABEL: Final = "route"
 _USAGE: Final = {"reported": "final", "estimated": "partial", "none": "missing"}
 _STATUS: Final = {"ok": "ok", "error": "error", "cut": "cancelled", "lost": "cancelled"}
-_FREE_OPERATIONS: Final = frozenset({"models", "count_tokens"})
+FREE_OPERATIONS: Final = frozenset({"models", "count_tokens"})
 """They use no tool: without usage and cost they are no charges."""
-_COUNTED: Final = frozenset((*METERS, "reasoning_tokens"))
+COUNTED: Final = frozenset((*METERS, "reasoning_tokens"))
+_GATEWAY: Final = "clearbar"
+"""The gateway's name in the identity of its charges."""
+_SHORTEST_UNIQUE_ID: Final = 16
+"""Without its prefix: `chatcmpl-123` is what some servers say again and again."""
+_LONGEST_PREFIX: Final = 9
+_SEPARATOR: Final = re.compile("[_-]")
 
 
 def is_charge(held: Held, ended: Ended | None) -> bool:
     """Return whether a call is a charge: it left, and it used a tool, or cost something."""
     if ended is None:
-        return held.operation not in _FREE_OPERATIONS or held.amount_nusd > 0
+        return held.operation not in FREE_OPERATIONS or held.amount_nusd > 0
     if ended.outcome == "unsent":
         return False
     used = bool(ended.usage or ended.cost_nusd)
-    return used or held.operation not in _FREE_OPERATIONS
+    return used or held.operation not in FREE_OPERATIONS
+
+
+def identity_of(held: Held, ended: Ended) -> str:
+    """Return the identity of a call by the provider's id of its answer; else the gateway's."""
+    upstream_id = ended.upstream_id
+    usual = len(upstream_id) >= _LONGEST_PREFIX + _SHORTEST_UNIQUE_ID and is_provider_id(
+        upstream_id
+    )
+    if usual or len(_SEPARATOR.split(upstream_id, 1)[-1]) >= _SHORTEST_UNIQUE_ID:
+        return upstream(held.provider, upstream_id)
+    return own_identity(held.call_id)
+
+
+def own_identity(call_id: str) -> str:
+    """Return the identity of a call by the gateway's id of it."""
+    return gateway(_GATEWAY, call_id)
 
 
 def record_of(held: Held, ended: Ended, **place: Any) -> Record:
@@ -88,15 +112,20 @@ def lost_record(held: Held, **place: Any) -> Record:
 
 
 def fault_of(ended: Ended) -> str:
-    """Return what is wrong with the usage of a call that ended; empty for nothing."""
-    for meter, count in ended.usage.items():
-        if meter not in _COUNTED:
+    """Return what is wrong with a call that ended; empty for nothing."""
+    return fault_in(ended.usage) or ("its cost is negative" if ended.cost_nusd < 0 else "")
+
+
+def fault_in(usage: Mapping[str, int]) -> str:
+    """Return what is wrong with a usage; empty for nothing."""
+    for meter, count in usage.items():
+        if meter not in COUNTED:
             return "its usage names a meter that does not exist"
         if not 0 <= count <= MAX_QUANTITY:
             return f"{meter} is {'negative' if count < 0 else 'impossibly large'}"
-    if ended.usage.get("reasoning_tokens", 0) > ended.usage.get("output_tokens", 0):
+    if usage.get("reasoning_tokens", 0) > usage.get("output_tokens", 0):
         return "reasoning_tokens exceed output_tokens"
-    return "its cost is negative" if ended.cost_nusd < 0 else ""
+    return ""
 
 
 def usd_of(amount_nusd: int) -> Decimal:
@@ -156,4 +185,4 @@ def _usage(ended: Ended) -> Any:
 
 
 def _told(usage: Mapping[str, int]) -> dict[str, Any]:
-    return {meter: count for meter, count in usage.items() if meter in _COUNTED}
+    return {meter: count for meter, count in usage.items() if meter in COUNTED}

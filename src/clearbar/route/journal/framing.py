@@ -23,8 +23,12 @@ Pure: bytes in, lines out.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FORMAT: Final = b"clearbar-journal "
 HEADER: Final = FORMAT + b"1\n"
@@ -32,6 +36,7 @@ HEADER: Final = FORMAT + b"1\n"
 
 _PREFIX_BYTES: Final = 18
 _BEGINNING: Final = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} ")
+_PREFIX: Final = b"%08x %08x "
 
 
 class Line(NamedTuple):
@@ -65,6 +70,33 @@ def line_at(data: bytes, at: int) -> Line | None:
     payload = data[start : start + length]
     whole = data[at : start + length + 1]
     return Line(start, payload) if whole == framed(payload) else None
+
+
+def sound_lines(data: bytes) -> tuple[list[bytes], int]:
+    """Return the JSON of the lines at the front, up to the first that is not sound or not whole.
+
+    Also how many bytes they take. Usually all are sound, which is found out for all at once.
+    """
+    whole = data.rfind(b"\n") + 1
+    lines = data[:whole].split(b"\n")
+    lines.pop()
+    payloads = [line[_PREFIX_BYTES:] for line in lines]
+    prefixes = map(_PREFIX.__mod__, zip(map(len, payloads), map(crc32, payloads), strict=True))
+    if [line[:_PREFIX_BYTES] for line in lines] == list(prefixes) and all(payloads):
+        return payloads, whole
+    payloads, at = [], 0
+    while (line := line_at(data, at)) is not None:
+        payloads.append(line.payload)
+        at = line.end
+    return payloads, at
+
+
+def offsets_of(payloads: Sequence[bytes], at: int) -> list[int]:
+    """Return where the JSON of each line stands, of lines that follow each other from a place."""
+    beyond = (_PREFIX_BYTES + 1).__add__
+    found = list(accumulate(map(beyond, map(len, payloads)), initial=at + _PREFIX_BYTES))
+    found.pop()
+    return found
 
 
 def next_line(data: bytes, at: int) -> int | None:

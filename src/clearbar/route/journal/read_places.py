@@ -10,7 +10,8 @@ from clearbar.route.journal.reader import Place
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
 
     from clearbar.core.errors import Problem
     from clearbar.core.store import Store
@@ -67,6 +68,14 @@ class ReadPlaces:
             for table in ("journal_read", "journal_open_call", "journal_record_file"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own three names
             connection.execute("DELETE FROM problem WHERE source = ?", (SOURCE,))
+
+    def unsure(self, record_files: Mapping[str, Path]) -> list[Path]:
+        """Return the files of the ledger that may hold charges of lines that were not read yet.
+
+        That are those of other sources, and of a pass that died before it wrote down its place.
+        """
+        sure = {str(name) for [name] in self._store.rows("SELECT name FROM journal_record_file")}
+        return [path for name, path in record_files.items() if name not in sure]
 
     def forget_worker(self, worker: str) -> None:
         """Forget a worker whose journal was removed."""

@@ -45,6 +45,8 @@ GATHER_S: Final = 0.002
 """So long a commit waits for more to join, at most, where several waited for the one before."""
 IDLE_COMMIT_S: Final = 1.0
 """So long after it was written a line is put on the disk that nobody waits for."""
+SOON_COMMIT_S: Final = 0.05
+"""The same where nobody ever waits."""
 _RETRY_S: Final = 1.0
 _LOW_SHARE: Final = 4
 """Without a next segment, this part of the current one is kept for the ends of begun calls."""
@@ -68,6 +70,7 @@ class Journal:
         loop: AbstractEventLoop,
         *,
         segment_bytes: int = SEGMENT_BYTES,
+        waits_for_disk: bool = True,
         on_broken: Callable[[ClearbarError], None] | None = None,
     ) -> None:
         self._folder = _made(folder, worker)
@@ -84,6 +87,8 @@ class Journal:
         """Where the current segment ends; 0 once nothing can be written any more."""
         self._full: list[tuple[Segment, int]] = []
         self._spare = _prepared(self._folder, 2, segment_bytes)
+        self._sound: Future[Segment] | None = None
+        """The spare segment that is known to be there: it is not asked again."""
         self._retry_at = 0.0
         self._durable = self._at
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
@@ -92,6 +97,8 @@ class Journal:
         self._gathering: TimerHandle | None = None
         self._open = 0
         """Calls that have begun and not ended."""
+        self._waits_for_disk = waits_for_disk
+        self._idle_commit_s = IDLE_COMMIT_S if waits_for_disk else SOON_COMMIT_S
         self._reminded = False
         self._error: ClearbarError | None = None
         self._on_broken = on_broken
@@ -116,16 +123,20 @@ class Journal:
             self._open -= 1
         if not self._reminded:
             self._reminded = True
-            self._loop.call_later(IDLE_COMMIT_S, self._remind)
+            self._loop.call_later(self._idle_commit_s, self._remind)
         return self._before + end
 
     def when_durable(self, position: int, call: Callable[[], None]) -> None:
         """Have something called, on the loop, once all lines up to a position are on the disk.
 
-        Calls are made in the order in which they were asked for. None is made once the journal is
-        broken or closed. What a call raises goes to the loop's exception handler.
+        Where the journal does not wait for the disk, it is called at once. Calls are made in the
+        order in which they were asked for. None is made once the journal is broken or closed. What
+        a call raises goes to the loop's exception handler.
         """
         if self._error is not None:
+            return
+        if not self._waits_for_disk:
+            call()
             return
         if position <= self._durable and not self._waiting:
             self._loop.call_soon(call)
@@ -140,7 +151,10 @@ class Journal:
     @property
     def has_room(self) -> bool:
         """Whether calls may begin: False when the disk is full, and what is left is for ends."""
-        if not self._spare.done() or self._spare.exception() is None:
+        if self._spare is self._sound or not self._spare.done():
+            return self._error is None
+        if self._spare.exception() is None:
+            self._sound = self._spare
             return self._error is None
         if self._loop.time() >= self._retry_at:
             self._retry_at = self._loop.time() + _RETRY_S

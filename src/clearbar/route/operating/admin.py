@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -18,6 +19,8 @@ from clearbar.route.operating.metrics import CONTENT_TYPE
 from clearbar.route.operating.openapi import document
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
     from clearbar.route.http.message import Reply, Request
     from clearbar.route.operating.admin_token import AdminToken
     from clearbar.route.operating.endpoint import Endpoint
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
     from clearbar.route.operating.metrics import Metrics
 
 _log: Final = logging.getLogger(__name__)
-_MOST_BYTES: Final = 64 * 1024
+MOST_BYTES: Final = 64 * 1024
+"""Of a body."""
+_NOBODYS: Final = (".internal", ".local", ".localhost")
+"""Ends of names that nobody can own."""
 _ALWAYS: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -84,7 +90,16 @@ class Admin:
             endpoint.access == "metrics" and self._open_metrics
         )
         token = bearer(request)
-        if open_now or (token and self._token.is_it(token)):
+        if token and self._token.is_it(token):
+            return ""
+        if open_now:
+            if endpoint.access == "metrics" and is_rebound(request):
+                raise ProblemError(
+                    403,
+                    "foreign_host",
+                    "metrics are told to this machine under its own name only",
+                    hint="ask 127.0.0.1 or localhost, or send the admin token",
+                )
             return ""
         if token and endpoint.access == "holder" and self._facts.key_of(token):
             return token
@@ -93,9 +108,31 @@ class Admin:
             401,
             "no_token" if not token else "bad_token",
             f"this needs {wanted}",
-            hint=f"send `authorization: Bearer ...`; the admin token is in {self._token.where}",
+            hint="send `authorization: Bearer ...`; the admin token is in a variable of the"
+            " gateway's environment, or in its file admin-token",
             headers=_CHALLENGE,
         )
+
+
+def is_rebound(request: Request) -> bool:
+    """Return whether a page in a browser of this machine may have asked, under its own site's name.
+
+    Whoever owns a name can let it lead to this machine, and then a page of theirs may read what is
+    answered to anybody (DNS rebinding). Nobody owns names without a dot, or numbers.
+    """
+    peer, host = _address(request.peer), (request.header(b"host") or b"").decode("latin-1")
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    if peer is None or not peer.is_loopback or _address(name.strip("[]")) is not None:
+        return False
+    name = name.rstrip(".").lower()
+    return "." in name and not name.endswith(_NOBODYS)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 def found(request: Request) -> tuple[Endpoint, dict[str, str]]:
@@ -133,8 +170,8 @@ def body_of(endpoint: Endpoint, request: Request) -> Any:
     kind = (request.header(b"content-type") or b"").split(b";")[0].strip().lower()
     if kind != JSON.encode():
         raise ProblemError(415, "not_json", f"send the body as `content-type: {JSON}`")
-    if len(request.body) > _MOST_BYTES:
-        raise ProblemError(400, "too_long", f"the body has more than {_MOST_BYTES} bytes")
+    if len(request.body) > MOST_BYTES:
+        raise ProblemError(400, "too_long", f"the body has more than {MOST_BYTES} bytes")
     try:
         return msgspec.convert(_whole(msgspec.json.decode(request.body)), endpoint.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -128,6 +128,7 @@ async def budgets(asked: Asked) -> Budgets:
 
 async def workers(asked: Asked) -> Workers:
     """Return every worker."""
+    await asked.facts.look()
     return Workers(workers=list(asked.facts.workers()))
 
 
@@ -236,7 +237,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "GET", "/metrics", "metrics", "Metrics for Prometheus",
-        metrics, None, "metrics", content_type=TEXT,
+        metrics, None, "metrics", content_type=TEXT, errors=(403,),
     ),
     Endpoint("GET", "/openapi.json", "openapi", "This document", openapi, dict, "open"),
     Endpoint("GET", "/v1/routes", "routes", "The table of routes, and why", routes, Routes),

@@ -60,7 +60,7 @@ class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     limit_nusd: int
     spent_nusd: int
     held_nusd: int
-    """For calls in flight, or leased to workers that may hold it."""
+    """For calls in flight."""
     draining: bool = False
 
     @property
@@ -249,6 +249,9 @@ class AdminFacts(Protocol):
 
     def journal_lag_s(self) -> float:
         """Return how old the oldest line of a journal is that is not in the ledger yet."""
+
+    async def look(self) -> None:
+        """Read what the journals say up to now, so that counts are those of now."""
 
     async def balances(self) -> Sequence[AccountRow]:
         """Return the accounts of the periods that run now, and of runs and tasks in use."""

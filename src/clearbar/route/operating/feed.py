@@ -5,7 +5,8 @@ Each line is read once, off the hot path, by the supervisor; the workers know no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from clearbar.route.journal.entry import Ended, Held, Refused
 
@@ -37,29 +38,63 @@ class Observer(Protocol):
         """Hear that a worker is gone; its calls have ended before."""
 
 
+@runtime_checkable
+class Counting(Protocol):
+    """An observer to whom the order of calls says nothing: it hears of many at a time."""
+
+    def calls(self, begun: Sequence[Held], ended: Sequence[tuple[Held, Ended]]) -> None:
+        """Hear of calls that began, and of calls that ended, of which some have just begun."""
+
+    def refused(self, refused: Refused) -> None:
+        """Hear of a request that was not served."""
+
+    def noted(self, noted: Noted) -> None:
+        """Hear of anything else."""
+
+    def died(self, worker: str) -> None:
+        """Hear that a worker is gone; its calls have ended before."""
+
+
 class Feed:
     """Tells observers what new lines say."""
 
-    def __init__(self, observers: Sequence[Observer], most_open: int = _MOST_OPEN) -> None:
+    def __init__(
+        self, observers: Sequence[Observer | Counting], most_open: int = _MOST_OPEN
+    ) -> None:
         self.unpaired = 0
         """Ends whose beginning was not seen: it was read before this process, or given up."""
         self._observers = tuple(observers)
+        self._in_order = [each for each in observers if not isinstance(each, Counting)]
+        self._counting = [each for each in observers if isinstance(each, Counting)]
         self._most_open = most_open
         self._open: dict[str, Held] = {}
+        self._begun: list[Held] = []
+        self._ended: list[tuple[Held, Ended]] = []
+        """What those who count are still to hear of."""
 
     def take(self, entries: Iterable[Entry]) -> None:
         """Take new lines; those of one worker in their order."""
+        opened = self._open
         for entry in entries:
             if isinstance(entry, Held):
-                self._begin(entry)
+                if entry.call_id not in opened:
+                    self._begin(entry)
             elif isinstance(entry, Ended):
-                self._end(entry)
-            elif isinstance(entry, Refused):
-                for each in self._observers:
-                    each.refused(entry)
+                held = opened.pop(entry.call_id, None)
+                if held is None:
+                    self.unpaired += 1
+                else:
+                    self._end(held, entry)
             else:
-                for each in self._observers:
-                    each.noted(entry)
+                self._pass_on(entry)
+        self._count()
+
+    def _pass_on(self, entry: Refused | Noted) -> None:
+        for each in self._observers:
+            if isinstance(entry, Refused):
+                each.refused(entry)
+            else:
+                each.noted(entry)
 
     def worker_died(self, worker: str, at_us: int) -> int:
         """End the calls that a dead worker had in flight, once its last line was taken.
@@ -68,7 +103,9 @@ class Feed:
         """
         lost = [held for held in self._open.values() if held.worker == worker]
         for held in lost:
+            del self._open[held.call_id]
             self._end(
+                held,
                 Ended(
                     held.call_id,
                     at_us,
@@ -80,31 +117,37 @@ class Feed:
                     priced=False,
                     latency_ms=max(at_us - held.at_us, 0) // 1000,
                     what="the worker died",
-                )
+                ),
             )
+        self._count()
         for each in self._observers:
             each.died(worker)
         return len(lost)
 
     def _begin(self, held: Held) -> None:
-        if held.call_id in self._open:
-            return
         while len(self._open) >= self._most_open:
-            self._give_up(next(iter(self._open.values())))
+            self._give_up(next(iter(self._open)))
         self._open[held.call_id] = held
-        for each in self._observers:
+        self._begun.append(held)
+        for each in self._in_order:
             each.began(held)
 
-    def _give_up(self, held: Held) -> None:
-        self._end(Ended(held.call_id, held.at_us, "lost", 0, {}, "none", 0, priced=False))
+    def _give_up(self, call_id: str) -> None:
+        held = self._open.pop(call_id)
+        self._end(held, Ended(call_id, held.at_us, "lost", 0, {}, "none", 0, priced=False))
 
-    def _end(self, ended: Ended) -> None:
-        held = self._open.pop(ended.call_id, None)
-        if held is None:
-            self.unpaired += 1
-            return
-        for each in self._observers:
+    def _end(self, held: Held, ended: Ended) -> None:
+        self._ended.append((held, ended))
+        for each in self._in_order:
             each.ended(held, ended)
+
+    def _count(self) -> None:
+        """Tell those who count."""
+        begun, self._begun = self._begun, []
+        ended, self._ended = self._ended, []
+        if begun or ended:
+            for each in self._counting:
+                each.calls(begun, ended)
 
 
 class InFlight:
@@ -117,13 +160,12 @@ class InFlight:
         """Return how many calls a worker has in flight."""
         return self._calls.get(worker, 0)
 
-    def began(self, held: Held) -> None:
-        """Count one more."""
-        self._calls[held.worker] = self.of(held.worker) + 1
-
-    def ended(self, held: Held, ended: Ended) -> None:  # noqa: ARG002 - however it ended
-        """Count one less."""
-        self._calls[held.worker] -= 1
+    def calls(self, begun: Sequence[Held], ended: Sequence[tuple[Held, Ended]]) -> None:
+        """Count the calls that began, and those that ended, however they did."""
+        for worker, count in Counter([held.worker for held in begun]).items():
+            self._calls[worker] = self.of(worker) + count
+        for worker, count in Counter([held.worker for held, _ in ended]).items():
+            self._calls[worker] = self.of(worker) - count
 
     def refused(self, refused: Refused) -> None:
         """Count nothing."""

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -34,6 +37,9 @@ FIRST_BYTE_MS: Final = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 
 DURATION_MS: Final = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
 _NANO: Final = 10**9
 _PATIENCE_S: Final = 5.0
+_BEGUN_BY: Final = attrgetter("workflow", "tool", "operation", "arm", "attempt")
+_ENDED_BY: Final = attrgetter("outcome", "known", "priced")
+_NO_REQUESTS: Final = frozenset({"shadow", "agree"})
 _log: Final = logging.getLogger(__name__)
 _BOUNDED_SCOPES: Final = frozenset({"organisation", "team", "workflow", "key"})
 """There are as many of these as people have declared; users, tasks and runs come without end."""
@@ -59,29 +65,38 @@ class Metrics(Collector):
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
 
-    def began(self, held: Held) -> None:
-        """Count a call in flight; the first of a request counts the request."""
-        workflow, tool = self._workflow.of(held.workflow), self._tool.of(held.tool)
-        operation = self._word.of(held.operation)
-        if held.attempt == 1 and held.arm not in {"shadow", "agree"}:
-            self._requests.add((workflow, operation))
-        self._in_flight.add((workflow, tool))
-        self._held.add((workflow,), held.amount_nusd)
+    def calls(self, begun: Sequence[Held], ended: Sequence[tuple[Held, Ended]]) -> None:
+        """Count calls, those together that have all labels in common."""
+        for by, count in Counter(map(_BEGUN_BY, begun)).items():
+            workflow, tool, operation, arm, attempt = by
+            labels = self._workflow.of(workflow), self._tool.of(tool)
+            word = self._word.of(operation)
+            if attempt == 1 and arm not in _NO_REQUESTS:
+                self._requests.add((labels[0], word), count)
+            self._in_flight.add(labels, count)
+        for workflow, amount_nusd in _sums([(held.workflow, held.amount_nusd) for held in begun]):
+            self._held.add((self._workflow.of(workflow),), amount_nusd)
+        alike = defaultdict(list)
+        for held, end in ended:
+            alike[_BEGUN_BY(held)[:4], _ENDED_BY(end)].append(end)
+        for ((workflow, tool, operation, arm), (outcome, known, _)), ends in alike.items():
+            labels = self._workflow.of(workflow), self._tool.of(tool)
+            self._in_flight.add(labels, -len(ends))
+            self._calls.add((*labels, arm, self._word.of(operation), outcome), len(ends))
+            self._add_used(labels, known, ends)
+        given_back = [(held.workflow, held.amount_nusd) for held, _ in ended]
+        for workflow, amount_nusd in _sums(given_back):
+            self._held.add((self._workflow.of(workflow),), -amount_nusd)
 
-    def ended(self, held: Held, ended: Ended) -> None:
-        """Count how a call ended."""
-        workflow, tool = self._workflow.of(held.workflow), self._tool.of(held.tool)
-        operation = self._word.of(held.operation)
-        self._in_flight.add((workflow, tool), -1)
-        self._held.add((workflow,), -held.amount_nusd)
-        self._calls.add((workflow, tool, held.arm, operation, ended.outcome))
-        self._cost.add((workflow, tool, basis_of(ended)), ended.cost_nusd)
-        for meter, quantity in ended.usage.items():
-            self._tokens.add((workflow, tool, self._word.of(meter), ended.known), quantity)
-        if ended.outcome != "unsent":
-            self._duration.add((workflow, tool), ended.latency_ms)
-            if ended.status:
-                self._first_byte.add((workflow, tool), ended.first_byte_ms)
+    def _add_used(self, labels: tuple[str, str], known: str, ends: Sequence[Ended]) -> None:
+        """Count what calls used that are alike in labels, outcome, and how far one can trust it."""
+        self._cost.add((*labels, basis_of(ends[0])), sum([end.cost_nusd for end in ends]))
+        for meter, quantity in _sums(chain(*[end.usage.items() for end in ends])):
+            self._tokens.add((*labels, self._word.of(meter), known), quantity)
+        if ends[0].outcome != "unsent":
+            self._duration.add(labels, [end.latency_ms for end in ends])
+            if answered := [end.first_byte_ms for end in ends if end.status]:
+                self._first_byte.add(labels, answered)
 
     def refused(self, refused: Refused) -> None:
         """Count a refusal."""
@@ -101,11 +116,12 @@ class Metrics(Collector):
         self._resting = {each for each in self._resting if each[0] != worker}
 
     async def refresh(self) -> None:
-        """Read the balances, which stand on a disk or in a database.
+        """Read what the journals say up to now, and the balances.
 
-        Where they cannot be read, those before stay, and a gauge says so: what broke must not take
+        Where these cannot be read, those before stay, and a gauge says so: what broke must not take
         with it the metrics by which one sees that.
         """
+        await self._facts.look()
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 self._accounts = await self._facts.balances()
@@ -258,6 +274,14 @@ class Metrics(Collector):
         for tool, count in resting.items():
             breakers.add_metric((tool,), count)
         yield from (states, behind, restarts, breakers)
+
+
+def _sums(amounts: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
+    """Return the sum of the amounts of each name."""
+    sums: dict[str, int] = {}
+    for name, amount in amounts:
+        sums[name] = sums.get(name, 0) + amount
+    return sums.items()
 
 
 def basis_of(ended: Ended) -> str:

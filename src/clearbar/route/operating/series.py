@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 OTHER: Final = "other"
 MOST_VALUES: Final = 200
@@ -76,15 +76,21 @@ class Distributions:
         self._most = most
         self._series: dict[Labels, Distribution] = {}
 
-    def add(self, labels: Labels, value_ms: int) -> None:
-        """Count one value."""
+    def add(self, labels: Labels, values_ms: Iterable[int]) -> None:
+        """Count some values."""
         if labels not in self._series and len(self._series) >= self._most:
             labels = (OTHER,) * len(labels)
         found = self._series.get(labels)
         if found is None:
             found = self._series[labels] = Distribution(len(self._bounds_ms))
-        found.counts[bisect_left(self._bounds_ms, value_ms)] += 1
-        found.total_ms += value_ms
+        in_order = sorted(values_ms)
+        before = 0
+        for place, bound_ms in enumerate(self._bounds_ms):
+            upto = bisect_right(in_order, bound_ms, before)
+            found.counts[place] += upto - before
+            before = upto
+        found.counts[-1] += len(in_order) - before
+        found.total_ms += sum(in_order)
 
     def cumulative(self) -> Iterator[tuple[Labels, list[tuple[str, float]], float]]:
         """Yield the labels, the cumulative buckets with their bounds, and the sum in seconds."""

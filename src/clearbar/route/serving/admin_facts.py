@@ -9,7 +9,7 @@ from clearbar.core.errors import ClearbarError
 from clearbar.route.operating.facts import Draining, Readiness, Reloaded, WorkerRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from clearbar.route.journal.entry import Ended, Held, Noted, Refused
@@ -40,10 +40,7 @@ class Generations:
         """Return the generation of a worker's table; 0 before it has said."""
         return self._by_worker.get(worker, 0)
 
-    def began(self, held: Held) -> None:
-        """Hear nothing."""
-
-    def ended(self, held: Held, ended: Ended) -> None:
+    def calls(self, begun: Sequence[Held], ended: Sequence[tuple[Held, Ended]]) -> None:
         """Hear nothing."""
 
     def refused(self, refused: Refused) -> None:
@@ -73,6 +70,8 @@ class GatewayFacts:
         self._holds = holds
         self._in_flight = in_flight
         self._generations = generations
+        self.read_journals: Callable[[], Awaitable[None]] = _nothing
+        """Reads the journals up to now."""
 
     @property
     def version(self) -> str:
@@ -104,6 +103,10 @@ class GatewayFacts:
             if place.process is not None
         ]
 
+    def awaits_workers(self) -> bool:
+        """Return whether a worker lives that has not said yet by which table it works."""
+        return any(row.alive and not row.generation for row in self.workers())
+
     def ready(self) -> Readiness:
         """Return whether requests can be served."""
         why = []
@@ -118,6 +121,10 @@ class GatewayFacts:
     def journal_lag_s(self) -> float:
         """Return how old the oldest line of a journal is that is not in the ledger yet."""
         return self._supervisor.lag_s
+
+    async def look(self) -> None:
+        """Read what the journals say up to now, so that counts are those of now."""
+        await self.read_journals()
 
     async def balances(self) -> Sequence[AccountRow]:
         """Return the accounts of the periods that run now, and of runs and tasks in use."""
@@ -158,6 +165,7 @@ class GatewayFacts:
 
     async def drain(self) -> Draining:
         """Begin to end. It returns at once."""
+        await self.look()
         self._supervisor.end()
         in_flight = sum(each.in_flight for each in self.workers())
         return Draining(draining=True, in_flight=in_flight)
@@ -177,3 +185,7 @@ class GatewayFacts:
     async def release(self, hold_id: str, key: str) -> HoldEnded:
         """Give a hold back."""
         return await self._holds.release(hold_id, key)
+
+
+async def _nothing() -> None:
+    """Read nothing."""

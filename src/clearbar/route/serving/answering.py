@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 GATHERED_BYTES: Final = 2**20
 """A whole answer up to this size is gathered."""
+_HIDDEN: Final = b"[hidden]"
 _COPIED_BYTES: Final = 2**20
 """Of a larger answer, no copy is kept for the shadow and the capture."""
 
@@ -32,6 +33,7 @@ class Answering:
         "_reply",
         "_size",
         "content_type",
+        "hidden",
         "started",
         "status",
     )
@@ -50,9 +52,11 @@ class Answering:
         self.content_type = header(headers, b"content-type")
         self.started = False
         """Whether the client has been sent anything."""
+        self.hidden = b""
+        """What a gathered answer may not tell: the tool's key, which an error may repeat."""
         self._means = means
         self._reply = reply
-        self._headers = reply_headers(headers, ours)
+        self._headers = reply_headers(headers, ours, status)
         self._pieces: list[bytes] = []
         self._size = 0
         self._copied = 0
@@ -106,13 +110,15 @@ class Answering:
     def _start(self) -> None:
         self.started = True
         self._reply.start(self.status, self._headers, None)
-        if self._pieces:
-            self._reply.write(b"".join(self._pieces))
-            self._pieces.clear()
+        for piece in self._pieces:
+            self._reply.write(piece)
+        self._pieces.clear()
 
     def _send(self) -> None:
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self.hidden:
+            body = body.replace(self.hidden, _HIDDEN)
         self._reply.send(self.status, self._headers, body)
 
     def _keep_copy(self, piece: bytes) -> None:

@@ -5,30 +5,33 @@ Its owner hears of the answer piece by piece, and decides what becomes of it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
+from clearbar.core.errors import ClearbarError
 from clearbar.route.http.upstream import Patience
 from clearbar.route.journal.entry import Ended, Held
-from clearbar.route.serving.headers import header, request_head
+from clearbar.route.serving.costing import outcome_of, spent_by
+from clearbar.route.serving.headers import finished_head, header, prepared_head
 from clearbar.route.trace_context import read_tracestate, traceparent
 from clearbar.route.wire.metering import meter_for
 from clearbar.route.wire.rewriting import rewrite
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clearbar.route.budgets.allowance import Holding
     from clearbar.route.http.upstream import Asking, Broken
-    from clearbar.route.journal.entry import Known, Outcome
+    from clearbar.route.journal.entry import Outcome
     from clearbar.route.route import Arm
     from clearbar.route.serving.endpoint import Endpoint
     from clearbar.route.serving.headers import Headers
     from clearbar.route.serving.inquiry import Claim, Inquiry
     from clearbar.route.serving.means import Means
     from clearbar.route.wire.metering import Meter, Metered
+    from clearbar.route.wire.reading import Asked
     from clearbar.tools.tool import Tool
 
-_FIRST_ERROR: Final = 400
-_BYTES_A_TOKEN: Final = 4
-"""By which usage is estimated where none was reported: about right for English text."""
 _LONGEST_CALL_S: Final = 3600.0
 _CONNECT_S: Final = 10.0
 
@@ -66,6 +69,7 @@ class Call:
         "_meter",
         "_owner",
         "_started_s",
+        "_written",
         "arm",
         "attempt",
         "cost_nusd",
@@ -90,18 +94,27 @@ class Call:
         self._started_s = 0.0
         self._bytes_out = 0
         self._last = b""
-        self._ended = False
+        self._written = self._ended = False
 
     def start(self, endpoint: Endpoint, claim: Claim, holding: Holding | None) -> None:
-        """Write it into the journal, then send it."""
-        means, inquiry = self._means, self._inquiry
-        operation, asked, request = inquiry.operation, inquiry.asked, inquiry.request
+        """Write it into the journal, then send it.
+
+        Where that fails, nothing was sent, nothing stays held, and what failed is raised.
+        """
         self._claim, self._holding = claim, holding
-        amount = 0 if holding is None else holding.amount_nusd
-        body, model = request.body, ""
+        try:
+            self._send(endpoint, self._begin(endpoint))
+        except BaseException:
+            self._undo()
+            raise
+
+    def _begin(self, endpoint: Endpoint) -> bytes:
+        """Write it into the journal; return the body that is to be sent."""
+        means, inquiry = self._means, self._inquiry
+        asked, body, model = inquiry.asked, inquiry.request.body, ""
         if asked is not None:
             model = self.tool.model or asked.model
-            body = self._body(claim, amount)
+            body = self._body(asked)
         self._held = held_of(
             means,
             inquiry,
@@ -110,47 +123,74 @@ class Call:
             model,
             self.arm,
             self.attempt,
-            claim,
-            holding,
+            self._claim,
+            self._holding,
         )
         means.journal.append(self._held)
+        self._written = True
+        mark_begun(means, inquiry)
+        return body
+
+    def _undo(self) -> None:
+        if self._written:
+            with suppress(ClearbarError):  # no room in the journal either
+                self.end("unsent", "the gateway could not send it")
+        elif self._holding is not None:
+            self._means.allowance.release(self._holding)
+        self._ended = True
+
+    def _send(self, endpoint: Endpoint, body: bytes) -> None:
+        means, inquiry = self._means, self._inquiry
+        request = inquiry.request
         trace = _trace(inquiry, self._held.span_id)
-        head = request_head(
-            request.method,
-            endpoint,
-            operation.upstream_path,
-            request.query,
-            request.headers,
-            len(body),
-            trace,
-            passes_credentials=passes_credentials(means, inquiry, self.tool),
-        )
-        settings = means.in_force.table.settings
+        head = finished_head(request.method, self._prepared(endpoint), len(body), trace)
+        settings = inquiry.force.table.settings
         patience = Patience(
             _CONNECT_S, settings.first_byte_timeout_s, settings.stall_timeout_s, _LONGEST_CALL_S
         )
         self._started_s = means.loop.time()
         self._asking = means.upstreams.ask(endpoint.origin, head, body, self, patience)
 
-    def _body(self, claim: Claim, amount_nusd: int) -> bytes:
+    def _prepared(self, endpoint: Endpoint) -> tuple[bytes, bytes]:
+        """Return the head without what each call has of its own; what is known of it is kept."""
+        inquiry, name = self._inquiry, self.tool.name
+        known = inquiry.known
+        found = None if known is None else known.prepared.get(name)
+        if found is None:
+            request = inquiry.request
+            found = prepared_head(
+                request.method,
+                endpoint,
+                inquiry.operation.upstream_path,
+                request.query,
+                request.headers,
+                passes_credentials=passes_credentials(inquiry, self.tool),
+            )
+            if known is not None:
+                known.prepared[name] = found
+        return found
+
+    def _body(self, asked: Asked) -> bytes:
         inquiry, tool = self._inquiry, self.tool
-        asked = inquiry.asked
-        if asked is None:
-            return inquiry.request.body
-        cap = None
-        if inquiry.accounts and claim.prices is not None:
-            cap = claim.cap(amount_nusd)
-            if cap is not None and asked.max_tokens is not None and cap >= asked.max_tokens:
-                cap = None
         return rewrite(
             inquiry.operation,
             inquiry.request.body,
             asked,
             model=tool.model if tool.model and tool.model != asked.model else None,
-            max_tokens=cap,
+            max_tokens=self._cap(),
             ask_usage=asked.stream and not asked.wants_usage,
-            settings=tool.settings if self.arm != "passed" else {},
+            settings=settings_of(tool, self.arm),
         )
+
+    def _cap(self) -> int | None:
+        """Return the limit to set, so that the call stays within its hold; None for none."""
+        claim, holding = self._claim, self._holding
+        if holding is None or not holding.amount_nusd or not self._inquiry.enforced:
+            return None
+        cap = claim.cap(holding.amount_nusd)
+        if cap is None or (claim.is_limited and cap * claim.choices >= claim.output_tokens):
+            return None
+        return cap
 
     def pause(self) -> None:
         """Let the endpoint wait: the client reads too slowly."""
@@ -163,10 +203,11 @@ class Call:
             self._asking.resume()
 
     def cancel(self) -> None:
-        """Break it off; it counts as cut."""
+        """Break it off; it counts as cut, unless it waited for a connection still."""
+        sent = self._asking is not None and self._asking.connection is not None
         if self._asking is not None:
             self._asking.cancel()
-        self.end("cut", "the client left")
+        self.end("cut" if sent else "unsent", "the client left")
 
     def on_head(self, status: int, headers: Headers) -> None:
         """Hear from the endpoint."""
@@ -210,75 +251,31 @@ class Call:
         means = self._means
         metered = None if self._meter is None else self._meter.metered()
         now_us = means.now_us()
-        outcome = "error" if outcome == "ok" and self._failed(metered) else outcome
-        usage, known = self._usage(outcome, metered)
-        cost, priced = self._cost(outcome, usage, known, metered)
-        self.cost_nusd = cost
+        outcome = outcome_of(outcome, self.status, metered)
+        spent = spent_by(
+            self._held, self._claim, self._inquiry, self.tool, outcome, self.status, metered
+        )
+        self.cost_nusd = spent.cost_nusd
         ended_s = means.loop.time()
         first_s = self._first_byte_s or ended_s
-        position = means.journal.append(
-            Ended(
-                self._held.call_id,
-                now_us,
-                outcome,
-                self.status,
-                usage,
-                known,
-                cost,
-                priced,
-                *_reported(metered),
-                round((first_s - self._started_s) * 1000),
-                round((ended_s - self._started_s) * 1000),
-                len(self._inquiry.request.body),
-                self._bytes_out,
-                what,
-            )
+        ended = Ended(
+            self._held.call_id,
+            now_us,
+            outcome,
+            self.status,
+            *spent,
+            *_reported(metered),
+            round((first_s - self._started_s) * 1000),
+            round((ended_s - self._started_s) * 1000),
+            len(self._inquiry.request.body),
+            self._bytes_out,
+            what,
         )
-        if self._holding is not None:
-            means.allowance.settle(self._holding, cost)
-        return position
-
-    def _failed(self, metered: Metered | None) -> bool:
-        return self.status >= _FIRST_ERROR or (metered is not None and metered.failed)
-
-    def _usage(self, outcome: Outcome, metered: Metered | None) -> tuple[dict[str, int], Known]:
-        """Return the meters, and whether they were reported; estimated where tokens were spent."""
-        reported = None if metered is None else metered.usage
-        if reported is not None:
-            return dict(reported), "reported"
-        asked = self._inquiry.asked
-        spent = outcome == "cut" or (outcome == "ok" and self._inquiry.operation.spends)
-        if not spent or asked is None or metered is None or not metered.output_bytes:
-            return {}, "none"
-        estimate = {
-            "input_tokens": asked.input_tokens // _BYTES_A_TOKEN + 1,
-            "output_tokens": metered.output_bytes // _BYTES_A_TOKEN + 1,
-        }
-        return estimate | dict(metered.partial), "estimated"
-
-    def _cost(
-        self,
-        outcome: Outcome,
-        usage: dict[str, int],
-        known: Known,
-        metered: Metered | None,
-    ) -> tuple[int, bool]:
-        """Return what it cost, and whether by a price: what is not known costs what was held."""
-        held = self._held.amount_nusd
-        if outcome == "unsent" or not self._inquiry.operation.spends:
-            return 0, True
-        if outcome == "error" and known == "none":
-            return 0, True  # refused by the endpoint, whole: nothing was used
-        if known == "none" or self._claim.prices is None:
-            return held, self._claim.prices is not None
-        prices, served = self._claim.prices, ("", "", "")
-        if metered is not None:
-            served = metered.service_tier, metered.speed, metered.geo
-            if metered.model and metered.model != self._held.model:
-                price_list = self._means.in_force.prices
-                prices = price_list.for_tool(self.tool, metered.model, self._held.model)
-        cost = prices.cost_nusd(usage, self._held.at_us, *served)
-        return (held, False) if cost is None else (cost, True)
+        try:
+            return means.journal.append(ended)
+        finally:
+            if self._holding is not None:
+                means.allowance.settle(self._holding, spent.cost_nusd)
 
 
 def held_of(
@@ -325,9 +322,20 @@ def held_of(
     )
 
 
-def passes_credentials(means: Means, inquiry: Inquiry, tool: Tool) -> bool:
+def mark_begun(means: Means, inquiry: Inquiry) -> None:
+    """Note that the task or run of a request has begun: it may end, whatever is decided later."""
+    if not inquiry.begun:
+        means.allowance.mark_begun(inquiry.caller)
+
+
+def settings_of(tool: Tool, arm: Arm) -> Mapping[str, object]:
+    """Return the settings that a call is sent with; none where the client names the tool itself."""
+    return tool.settings if arm != "passed" else {}
+
+
+def passes_credentials(inquiry: Inquiry, tool: Tool) -> bool:
     """Return whether the client's own credentials go on: only to a default upstream."""
-    return inquiry.passes_credentials and tool.name in means.in_force.table.settings.upstreams
+    return inquiry.passes_credentials and tool.name in inquiry.force.table.settings.upstreams
 
 
 def _trace(inquiry: Inquiry, span_id: str) -> bytes:

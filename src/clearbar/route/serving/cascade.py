@@ -10,13 +10,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from clearbar.route.serving.local import ask_here
-from clearbar.route.serving.whole import ask_whole
+from clearbar.route.serving.whole import WholeAnswer, ask_whole
 
 if TYPE_CHECKING:
     from clearbar.route.admit import Step
     from clearbar.route.serving.inquiry import Inquiry
     from clearbar.route.serving.means import Means
-    from clearbar.route.serving.whole import WholeAnswer
     from clearbar.route.watching.grading import Grading
 
 
@@ -34,9 +33,16 @@ async def ask_first(
 
 
 async def _ask(means: Means, inquiry: Inquiry, step: Step, attempt: int) -> WholeAnswer:
-    tool = means.in_force.table.tools[step.tool]
-    if tool.name in means.in_force.endpoints:
-        return await ask_whole(means, inquiry, tool, step.arm, attempt)
+    tool = inquiry.force.table.tools[step.tool]
+    if tool.name in inquiry.force.endpoints:
+        if not means.breakers.lets(tool.name, means.loop.time()):
+            return WholeAnswer(tool.name, what="it keeps failing, and is left alone for a while")
+        found = await ask_whole(means, inquiry, tool, step.arm, attempt)
+        if found.failed is not None:
+            means.failed(tool.name, found.failed)
+        elif found.text is not None:
+            means.worked(tool.name)
+        return found
     return await ask_here(means, inquiry, tool, step.arm, attempt)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from clearbar.route.budgets.allowance import BudgetStoreError
 from clearbar.route.http.message import Request
+from clearbar.route.protocols import permits
 from clearbar.route.route import Caller
 from clearbar.route.serving.inquiry import Inquiry
 from clearbar.route.serving.local import ask_here
@@ -34,6 +35,8 @@ class Copier:
         inquiry = self._inquiry(workflow, operation, body)
         if found is None or inquiry is None:
             return None
+        if not permits(tool, force.table.routes[workflow].data_class, force.table.tools):
+            return None  # also of a judge, whom no route names
         try:
             if tool in force.endpoints:
                 asked = await ask_whole(means, inquiry, found, "shadow", 1)
@@ -59,8 +62,10 @@ class Copier:
             operation,
             asked,
             caller,
-            means.ids.next(now_us),
-            force.accounts.of(caller, datetime.fromtimestamp(now_us / 1_000_000, UTC)),
+            force,
+            enforced=True,
+            request_id=means.ids.next(now_us),
+            accounts=force.accounts.of(caller, datetime.fromtimestamp(now_us / 1_000_000, UTC)),
             begun=False,
             passes_credentials=False,
             at_us=now_us,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -32,10 +32,11 @@ class Endpoint:
     host: bytes
     protocol: Protocol
     provider: str
-    credentials: tuple[tuple[bytes, bytes], ...]
+    credentials: tuple[tuple[bytes, bytes], ...] = field(repr=False)
     """The headers that carry the tool's own key; empty where it has none."""
     missing_key: str = ""
     """The environment variable that should hold the key and does not."""
+    key: bytes = field(default=b"", repr=False)
 
 
 def endpoint_of(tool: Tool, environment: Mapping[str, str]) -> Endpoint:
@@ -67,6 +68,7 @@ def endpoint_of(tool: Tool, environment: Mapping[str, str]) -> Endpoint:
         provider_of(tool),
         _credentials(protocol, key),
         tool.key_env if tool.key_env and not key else "",
+        key.encode(),
     )
 
 

@@ -5,25 +5,30 @@ It is a chain of callbacks and not a task, because most requests wait only for t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from clearbar.route.budgets.allowance import BudgetStoreError, Short
-from clearbar.route.journal.entry import Refused
 from clearbar.route.route import Refusal
 from clearbar.route.serving import refusals
 from clearbar.route.serving.answering import Answering
 from clearbar.route.serving.call import Call, passes_credentials
 from clearbar.route.serving.cascade import ask_first
+from clearbar.route.serving.costing import FIRST_WITHOUT_ANSWER
 from clearbar.route.serving.listing import listing
 from clearbar.route.serving.local import ask_here
+from clearbar.route.serving.refusing import JSON, refuse
 from clearbar.route.serving.retrying import failed_by, failed_with, wait_s
 from clearbar.route.serving.understanding import understand
 from clearbar.route.serving.whole import claim_for
 from clearbar.route.wire.operation import operation_of
-from clearbar.route.wire.refusing import error_body, error_event
+from clearbar.route.wire.refusing import error_event
 from clearbar.route.wire.texts import answer_text
 
 if TYPE_CHECKING:
+    from asyncio import Task
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
     from clearbar.route.admit import Admitted, Step
     from clearbar.route.budgets.allowance import Holding
     from clearbar.route.http.message import Reply, Request
@@ -34,10 +39,6 @@ if TYPE_CHECKING:
     from clearbar.route.serving.retrying import Failed
     from clearbar.route.serving.whole import WholeAnswer
     from clearbar.tools.tool import Tool
-
-_FIRST_ERROR: Final = 400
-_JSON: Final = (b"content-type", b"application/json")
-_DO_NOT_RETRY: Final = (b"x-should-retry", b"false")
 
 
 class Exchange:
@@ -57,6 +58,7 @@ class Exchange:
         "_shadowed",
         "_step",
         "_tries",
+        "_waiting",
         "request_id",
     )
 
@@ -69,6 +71,7 @@ class Exchange:
         self._call: Call | None = None
         self._answering: Answering | None = None
         self._failed: Failed | None = None
+        self._waiting: Task[None] | None = None
         self._step = 0
         self._attempt = 0
         """Calls so far."""
@@ -91,16 +94,13 @@ class Exchange:
         means.exchanges.add(self)
         self._reply.on_gone = self._gone
         self._reply.on_drained = self._drained
-        if not self._admitted.steps:
-            self._list_models()
-            return
-        self._next()
+        self._try(self._next if self._admitted.steps else self._list_models)
 
     def _list_models(self) -> None:
         """Answer for the upstreams, which are none: with the tools that may be named."""
-        table = self._means.in_force.table
+        table = self._inquiry.force.table
         body = listing(self._operation.protocol, self._admitted.route, table)
-        self._reply.send(200, [_JSON], body)
+        self._reply.send(200, [JSON], body)
         self._leave()
 
     def _next(self) -> None:
@@ -112,18 +112,44 @@ class Exchange:
         now = means.loop.time()
         while self._step < len(steps):
             step = steps[self._step]
-            tool = means.in_force.table.tools[step.tool]
+            tool = self._inquiry.force.table.tools[step.tool]
             if step.arm == "first":
-                means.begin(self._ask_first())
+                self._begin(self._ask_first())
                 return
-            if tool.name not in means.in_force.endpoints:
-                means.begin(self._ask_here(tool, step))
+            if tool.name not in self._inquiry.force.endpoints:
+                self._begin(self._ask_here(tool, step))
                 return
             if means.breakers.lets(tool.name, now):
                 self._hold(tool, step)
                 return
             self._turn()
         self._refuse(refusals.not_available(self._admitted, means.breakers, now))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for something in a task, which ends when the client goes."""
+        self._waiting = self._means.begin(work, self._failed_inside)
+
+    def _failed_inside(self, error: BaseException) -> None:
+        """Answer though what was waited for has failed: nobody waits for ever."""
+        refusal = refusals.gateway_failed()
+        if isinstance(error, BudgetStoreError):
+            self._means.note("budget_store", self._means.worker, error.message)
+            refusal = refusals.no_budget_store()
+        try:
+            if self._call is not None:
+                self._call.cancel()
+            self._refuse(refusal)
+        except Exception:  # noqa: BLE001 - it has begun to answer, or nothing can be written down
+            self._reply.cut()
+            self._leave()
+
+    def _try(self, work: Callable[..., None], *given: object) -> None:
+        """Do something; where it fails, this request ends, and no other."""
+        try:
+            work(*given)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            self._means.report(error)
+            self._failed_inside(error)
 
     def _turn(self) -> None:
         """Turn to the next tool of the route."""
@@ -133,11 +159,11 @@ class Exchange:
     def _hold(self, tool: Tool, step: Step) -> None:
         """Hold the money of a call, then make it."""
         means, inquiry = self._means, self._inquiry
-        endpoint = means.in_force.endpoints[tool.name]
-        if endpoint.missing_key and not passes_credentials(means, inquiry, tool):
+        endpoint = inquiry.force.endpoints[tool.name]
+        if endpoint.missing_key and not passes_credentials(inquiry, tool):
             self._refuse(refusals.no_upstream_key(tool.name, endpoint.missing_key))
             return
-        claim = claim_for(means, inquiry, tool)
+        claim = claim_for(inquiry, tool, step.arm)
         if not inquiry.accounts or not claim.wanted_nusd:
             self._send(tool, step, claim, None)
             return
@@ -145,7 +171,7 @@ class Exchange:
             inquiry.accounts, claim.wanted_nusd, claim.least_nusd, begun=inquiry.begun
         )
         if found is None:
-            means.begin(self._hold_later(tool, step, claim))
+            self._begin(self._hold_later(tool, step, claim))
         elif isinstance(found, Short):
             self._short(found, tool, step, claim)
         else:
@@ -158,20 +184,18 @@ class Exchange:
                 inquiry.accounts, claim.wanted_nusd, claim.least_nusd, begun=inquiry.begun
             )
         except BudgetStoreError as error:
+            if inquiry.enforced:
+                raise
             self._means.note("budget_store", self._means.worker, error.message)
-            self._refuse(refusals.no_budget_store())
-            return
+            found = allowance.overdraw(inquiry.accounts)
         if isinstance(found, Short):
             self._short(found, tool, step, claim)
-        elif self._reply.gone:
-            allowance.release(found)
-            self._leave()
         else:
             self._send(tool, step, claim, found)
 
     def _short(self, short: Short, tool: Tool, step: Step, claim: Claim) -> None:
         """Refuse for want of money; a route that only advises lets it pass, and counts it."""
-        if self._admitted.route.mode == "enforce":
+        if self._inquiry.enforced:
             self._refuse(refusals.over_budget(short, self._admitted.route))
             return
         means = self._means
@@ -182,20 +206,20 @@ class Exchange:
         self._attempt += 1
         self._tries += 1
         means = self._means
-        if holding is not None and not self._inquiry.begun:
-            means.allowance.mark_begun(self._inquiry.caller)
         self._call = Call(means, self._inquiry, tool, step.arm, self._attempt, self)
-        self._call.start(means.in_force.endpoints[tool.name], claim, holding)
+        self._call.start(self._inquiry.force.endpoints[tool.name], claim, holding)
 
     def on_head(self, call: Call, status: int, headers: Headers) -> None:
         """Begin to answer; an error is kept back until it is sure that it is the answer."""
-        if status >= _FIRST_ERROR:
+        if status >= FIRST_WITHOUT_ANSWER:
             self._failed = failed_with(status, headers, self._means.now_us())
         copied = self._shadowed or self._admitted.route.capture is not None
         ours = self._our_headers(call.tool.name)
         self._answering = Answering(
             self._means, self._reply, status, headers, ours, copied=copied and not self._failed
         )
+        if self._failed and (asked := self._inquiry.force.endpoints.get(call.tool.name)):
+            self._answering.hidden = asked.key
 
     def on_body(self, call: Call, piece: bytes) -> None:
         """Pass a piece on, as fast as the client reads."""
@@ -206,14 +230,17 @@ class Exchange:
 
     def on_end(self, call: Call, rest: bytes) -> None:
         """Settle the call; answer, or try again."""
+        self._try(self._end, call, rest)
+
+    def _end(self, call: Call, rest: bytes) -> None:
         failed, answering = self._failed, self._answering
         self._failed = None
         if failed is None:
             position = call.end("ok")
-            self._worked(call.tool.name)
+            self._means.worked(call.tool.name)
         else:
             position = call.end("error", f"HTTP {call.status}")
-            self._ill(call.tool.name, failed)
+            self._means.failed(call.tool.name, failed)
             if answering is not None and not answering.started and self._again(failed):
                 return
         if answering is not None:
@@ -224,11 +251,14 @@ class Exchange:
 
     def on_broken(self, call: Call, broken: Broken) -> None:
         """Settle the call; try again where the client has seen nothing, else break off."""
+        self._try(self._break, call, broken)
+
+    def _break(self, call: Call, broken: Broken) -> None:
         answering, self._answering = self._answering, None
         call.end("cut" if broken.sent else "unsent", broken.what)
         failed = failed_by(broken)
         self._failed = None
-        self._ill(call.tool.name, failed)
+        self._means.failed(call.tool.name, failed)
         if answering is not None and answering.started:
             refusal = refusals.broken_off(call.tool.name, broken)
             answering.cut(error_event(self._operation.protocol, refusal, self.request_id))
@@ -240,28 +270,22 @@ class Exchange:
         """Ask once more, this tool or the next; False where there is nobody to ask."""
         means, steps = self._means, self._admitted.steps
         more = self._step + 1 < len(steps)
-        if failed.retry and self._tries <= means.in_force.table.settings.retries:
-            if more and failed.wait_s is not None:
-                self._turn()
-                self._answering = None
-                self._next()
-                return True
+        again = failed.retry and self._tries <= self._inquiry.force.table.settings.retries
+        if again and not (more and failed.wait_s is not None):
             pause = wait_s(failed, self._tries, means.draw())
-            self._answering = None
             means.loop.call_later(pause, self._retry)
-            return True
-        if more and failed.elsewhere:
+        elif more and failed.elsewhere:
             self._turn()
-            self._answering = None
             self._next()
-            return True
-        return False
+        else:
+            return False
+        return True
 
     def _retry(self) -> None:
         if self._reply.gone:
             self._leave()
         else:
-            self._next()
+            self._try(self._next)
 
     async def _ask_here(self, tool: Tool, step: Step) -> None:
         """Answer from this process."""
@@ -282,9 +306,7 @@ class Exchange:
         threshold = 1.0 if cascade is None else cascade.threshold
         found, stands = await ask_first(self._means, self._inquiry, cheap, threshold)
         self._attempt = len(cheap)
-        if self._reply.gone:
-            self._leave()
-        elif stands:
+        if stands:
             self._deliver(found)
         else:
             self._step = len(cheap)
@@ -304,11 +326,15 @@ class Exchange:
 
     def _offer(self, tool: str, answering: Answering) -> None:
         """Offer the answer to the shadow and the capture, where the route wants that."""
-        copy = answering.copy()
-        if copy is None:
-            return
+        if (copy := answering.copy()) is not None:
+            try:
+                self._offer_copy(tool, copy, answering.content_type)
+            except Exception as error:  # noqa: BLE001 - the answer goes out whatever it is
+                self._means.report(error)
+
+    def _offer_copy(self, tool: str, copy: bytes, content_type: bytes) -> None:
         means, inquiry, admitted = self._means, self._inquiry, self._admitted
-        text = answer_text(self._operation, copy, answering.content_type)
+        text = answer_text(self._operation, copy, content_type)
         if self._shadowed and means.shadow is not None:
             means.shadow.offer(admitted.route, self._operation, inquiry.request.body, text, tool)
         if admitted.route.capture is not None and means.capturing is not None:
@@ -328,15 +354,6 @@ class Exchange:
             return False
         return means.shadow.wants(admitted.route, means.draw())
 
-    def _worked(self, tool: str) -> None:
-        if self._means.breakers.worked(tool) is not None:
-            self._means.note("breaker_closed", tool)
-
-    def _ill(self, tool: str, failed: Failed) -> None:
-        means = self._means
-        if failed.ill and means.breakers.failed(tool, means.loop.time()) is not None:
-            means.note("breaker_open", tool)
-
     def _our_headers(self, tool: str) -> Headers:
         """Return the headers that say what was done with the request."""
         ours = [
@@ -350,33 +367,15 @@ class Exchange:
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer in the protocol's own error shape, and write it into the journal."""
-        means, inquiry = self._means, getattr(self, "_inquiry", None)
+        inquiry: Inquiry | None = getattr(self, "_inquiry", None)
         caller = None if inquiry is None else inquiry.caller
-        means.journal.append(
-            Refused(
-                means.now_us(),
-                self.request_id,
-                refusal.code,
-                refusal.status,
-                self._operation.name,
-                *(
-                    ()
-                    if caller is None
-                    else (caller.workflow, caller.key, caller.team, caller.user)
-                ),
-            )
-        )
-        headers = [_JSON, (b"x-clearbar-request-id", self.request_id.encode())]
-        if refusal.retry_after_s is None:
-            headers.append(_DO_NOT_RETRY)
-        else:
-            headers.append((b"retry-after", b"%d" % refusal.retry_after_s))
-        body = error_body(self._operation.protocol, refusal, self.request_id)
-        self._reply.send(refusal.status, headers, body)
+        refuse(self._means, self._reply, self._operation, caller, self.request_id, refusal)
         self._leave()
 
     def _gone(self) -> None:
         """Break the call off, as the client has left, and settle what it used."""
+        if self._waiting is not None:
+            self._waiting.cancel()
         if self._call is not None:
             self._call.cancel()
         self._leave()
@@ -391,5 +390,6 @@ class Exchange:
             self._call.resume()
 
     def _leave(self) -> None:
+        self._call = None  # which knows its owner: nothing is to wait for the garbage collector
         self._reply.on_gone = self._reply.on_drained = None
         self._means.exchanges.discard(self)

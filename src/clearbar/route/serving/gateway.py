@@ -18,7 +18,7 @@ from clearbar.route.http.limits import Limits
 from clearbar.route.http.upstream import Upstreams
 from clearbar.route.journal.reader import Follower
 from clearbar.route.journal.writer import Journal
-from clearbar.route.operating.admin import Admin
+from clearbar.route.operating.admin import MOST_BYTES, Admin
 from clearbar.route.operating.admin_token import admin_token
 from clearbar.route.operating.feed import Feed, InFlight
 from clearbar.route.operating.logs import Logs
@@ -27,6 +27,7 @@ from clearbar.route.operating.traces import Traces
 from clearbar.route.operating.traces import wanted as traces_wanted
 from clearbar.route.serving.admin_facts import GatewayFacts, Generations
 from clearbar.route.serving.breakers import Breakers
+from clearbar.route.serving.following import Following
 from clearbar.route.serving.holds import Holds
 from clearbar.route.serving.ids import Ids
 from clearbar.route.serving.local import LocalTools
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from clearbar.route.operating.feed import Observer
+    from clearbar.route.operating.feed import Counting, Observer
     from clearbar.route.serving.keeper import Keeper
 
 _LOOK_S: Final = 0.5
+_MOST_OPERATORS: Final = 1000
+"""Connections to the admin port; LiteLLM keeps one for each of its processes, or a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +80,31 @@ async def run(plan: GatewayPlan) -> None:
     holds, in_flight, generations = Holds(means), InFlight(), Generations()
     facts = GatewayFacts(supervisor, holds, in_flight, generations)
     metrics = Metrics(facts)
-    observers: list[Observer] = [in_flight, generations, metrics, *_more_observers(plan, facts)]
-    feed = Feed(observers)
-    supervisor.on_death = lambda worker: _bury(feed, follower, worker)
+    counting: list[Counting] = [in_flight, generations, metrics]
+    observers: list[Observer | Counting] = [*counting, *_more_observers(plan, facts)]
+    following = Following(
+        Feed(observers),
+        follower,
+        asyncio.get_running_loop().time,
+        at_once=len(observers) > len(counting),
+        wanted=facts.awaits_workers,
+    )
+    facts.read_journals = following.asked
+    supervisor.on_death = lambda worker: following.bury(
+        worker, time.time_ns() // 1000, ending=supervisor.ending
+    )
     settings = supervisor.table.settings
     token = admin_token(settings.admin_token_env, plan.environment, plan.kept)
     admin = Admin(facts, metrics, token, open_metrics=settings.open_metrics)
     fronts: set[Front] = set()
+    limits = Limits(max_body_bytes=MOST_BYTES, max_connections=_MOST_OPERATORS)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Front(admin.handle, Limits(), fronts), sock=plan.admin_listening
+        lambda: Front(admin.handle, limits, fronts), sock=plan.admin_listening
     )
     sweep = keep_time(fronts, loop)
     plan.say(f"the admin token is in {token.where}")
-    reading = loop.create_task(_read_on(plan, feed, follower, means, holds))
+    reading = loop.create_task(_read_on(plan, following, means, holds))
     try:
         await supervisor.run()
     finally:
@@ -104,7 +118,7 @@ async def run(plan: GatewayPlan) -> None:
         await means.upstreams.close()
         await means.allowance.close()
         means.journal.close()
-        feed.take(placed.entry for placed in follower.new_entries())
+        following.end()
         for observer in observers:
             if isinstance(observer, Traces):
                 observer.close()
@@ -144,22 +158,14 @@ def _more_observers(plan: GatewayPlan, facts: GatewayFacts) -> list[Observer]:
     return more
 
 
-async def _read_on(
-    plan: GatewayPlan, feed: Feed, follower: Follower, means: Means, holds: Holds
-) -> None:
+async def _read_on(plan: GatewayPlan, following: Following, means: Means, holds: Holds) -> None:
     """Read the journals on and on, and take over new tables for the holds of others."""
     reader = SnapshotReader(plan.kept / "table.json")
-    reader.look()
     while True:
-        feed.take(placed.entry for placed in follower.new_entries())
+        await following.turn()
         if (snapshot := reader.look()) is not None:
             with suppress(ClearbarError):
                 means.in_force, _ = in_force_of(snapshot, plan.environment, {})
-        holds.expire()
+        with suppress(ClearbarError):  # the disk is full: they expire when there is room
+            holds.expire()
         await asyncio.sleep(_LOOK_S)
-
-
-def _bury(feed: Feed, follower: Follower, worker: str) -> None:
-    """Read a dead worker's last lines, and end what it had in flight."""
-    feed.take(placed.entry for placed in follower.new_entries())
-    feed.worker_died(worker, time.time_ns() // 1000)

@@ -42,6 +42,14 @@ _NOT_TO_THE_TOOL: Final = _OF_ONE_CONNECTION | {
     b"openai-project",
     b"traceparent",
     b"tracestate",
+    b"ocp-apim-subscription-key",
+    b"x-amz-security-token",
+    b"x-goog-api-key",
+    b"x-http-method",
+    b"x-http-method-override",
+    b"x-method-override",
+    b"x-original-url",
+    b"x-rewrite-url",
     b"x-forwarded-for",
     b"x-forwarded-host",
     b"x-forwarded-proto",
@@ -56,6 +64,8 @@ _WITH_OWN_CREDENTIALS: Final = _NOT_TO_THE_TOOL - {
 }
 _NOT_TO_THE_CLIENT: Final = _OF_ONE_CONNECTION | {b"set-cookie", b"alt-svc", b"server", b"date"}
 _OURS: Final = b"x-clearbar-"
+_REDIRECTS: Final = 3
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
 def request_head(
@@ -73,34 +83,59 @@ def request_head(
 
     `trace` is the value of `traceparent`, and may bring a `tracestate` with it.
     """
+    prepared = prepared_head(
+        method, endpoint, path, query, headers, passes_credentials=passes_credentials
+    )
+    return finished_head(method, prepared, length, trace)
+
+
+def prepared_head(
+    method: str,
+    endpoint: Endpoint,
+    path: str,
+    query: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    *,
+    passes_credentials: bool,
+) -> tuple[bytes, bytes]:
+    """Return what stands before and behind the trace: the same for each request of a head."""
     dropped = _WITH_OWN_CREDENTIALS if passes_credentials else _NOT_TO_THE_TOOL
     joined = b"&".join(part for part in (endpoint.query, query) if part)
     target = endpoint.path + path.encode("ascii") + (b"?" + joined if joined else b"")
-    parts = [
+    before = b"%b %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\ntraceparent: " % (
         method.encode("ascii"),
-        b" ",
         target,
-        b" HTTP/1.1\r\nhost: ",
         endpoint.host,
-        b"\r\naccept-encoding: identity\r\ntraceparent: ",
-        trace,
+    )
+    named = _named_by_connection(headers)
+    kept = [
+        each
+        for each in headers
+        if each[0] not in dropped and each[0] not in named and not each[0].startswith(_OURS)
     ]
-    named = _named_by_connection(headers)
-    for name, value in headers:
-        if name not in dropped and name not in named and not name.startswith(_OURS):
-            parts += (b"\r\n", name, b": ", value)
     if not passes_credentials:
-        for name, value in endpoint.credentials:
-            parts += (b"\r\n", name, b": ", value)
-    if length or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
-        parts += (b"\r\ncontent-length: ", b"%d" % length)
-    parts.append(b"\r\n\r\n")
-    return b"".join(parts)
+        kept += endpoint.credentials
+    return before, b"".join([b"\r\n%b: %b" % each for each in kept])
 
 
-def reply_headers(headers: Sequence[tuple[bytes, bytes]], ours: Headers) -> Headers:
-    """Return the headers of a reply: those of the tool that concern the client, and ours."""
+def finished_head(method: str, prepared: tuple[bytes, bytes], length: int, trace: bytes) -> bytes:
+    """Return the head of one request; its length stands in it where it may have a body."""
+    before, behind = prepared
+    if length or method not in _WITHOUT_BODY:
+        return b"%b%b%b\r\ncontent-length: %d\r\n\r\n" % (before, trace, behind, length)
+    return b"%b%b%b\r\n\r\n" % (before, trace, behind)
+
+
+def reply_headers(
+    headers: Sequence[tuple[bytes, bytes]], ours: Headers, status: int = 200
+) -> Headers:
+    """Return the headers of a reply: those of the tool that concern the client, and ours.
+
+    Of a redirect the client does not learn where to: it would ask there, past the gateway.
+    """
     named = _named_by_connection(headers)
+    if status // 100 == _REDIRECTS:
+        named |= {b"location", b"refresh"}
     kept = [
         each
         for each in headers

@@ -13,24 +13,32 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from clearbar.route.budgets.allowance import Short
+import msgspec
+
+from clearbar.route.budgets.allowance import BudgetStoreError, Short
 from clearbar.route.identity import identify
+from clearbar.route.journal.charge_record import fault_in
 from clearbar.route.journal.entry import Ended, Held, Refused
 from clearbar.route.operating.facts import HoldEnded, HoldGiven, HoldSettled, NotFoundError
 from clearbar.route.route import Caller, Refusal
 from clearbar.route.serving import refusals
+from clearbar.route.serving.costing import MOST_COST_NUSD
 from clearbar.route.serving.inquiry import NANO, claim_of
 from clearbar.route.wire.operation import operation_of
 from clearbar.route.wire.reading import Asked
-from clearbar.tools.address import provider_of
+from clearbar.tools.address import PROTOCOLS, provider_of
 
 if TYPE_CHECKING:
+    from clearbar.route.admit import Admitted
+    from clearbar.route.budgets.account import Account
     from clearbar.route.budgets.allowance import Holding
     from clearbar.route.operating.facts import HoldWanted
+    from clearbar.route.prices import ToolPrices
     from clearbar.route.serving.inquiry import Claim
-    from clearbar.route.serving.means import Means
+    from clearbar.route.serving.means import InForce, Means
+    from clearbar.tools.tool import Tool
 
-EXPIRES_US: Final = 3600 * 1_000_000
+EXPIRES_S: Final = 3600.0
 _MOST: Final = 100_000
 """Of holds and ends that are remembered; the oldest ends are forgotten first."""
 
@@ -41,6 +49,8 @@ class _Open:
     claim: Claim
     holding: Holding | None
     key: str
+    since_s: float
+    """On the loop's clock: that of the wall may jump."""
 
 
 class Holds:
@@ -49,8 +59,9 @@ class Holds:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._open: OrderedDict[str, _Open] = OrderedDict()
-        self._asked: dict[str, asyncio.Future[HoldGiven | Refusal]] = {}
-        """Also while the answer is being found: the same id never holds twice."""
+        self._asked: dict[str, tuple[str | None, asyncio.Future[HoldGiven | Refusal]]] = {}
+        """Who asked, and for what; also while the answer is being found: the same id never holds
+        twice."""
         self._ended: OrderedDict[str, tuple[str, HoldEnded]] = OrderedDict()
 
     def key_of(self, token: str) -> str | None:
@@ -63,13 +74,23 @@ class Holds:
 
         `key` is a gateway key; empty stands for the administrator, who has to name the workflow.
         """
-        asked = self._asked.get(wanted.hold_id)
-        if asked is None:
-            asked = asyncio.ensure_future(self._given(wanted, key))
-            self._asked[wanted.hold_id] = asked
-        given = await asyncio.shield(asked)
-        if isinstance(given, Refusal):
-            self._asked.pop(wanted.hold_id, None)
+        who = self.key_of(key) if key else ""
+        known = self._asked.get(wanted.hold_id)
+        if wanted.hold_id in self._ended:
+            return refusals.hold_ended(wanted.hold_id)
+        if known is None:
+            if len(self._asked) >= _MOST:
+                return refusals.too_many_holds()
+            known = who, asyncio.ensure_future(self._given(wanted, key))
+            self._asked[wanted.hold_id] = known
+        elif known[0] != who:
+            return refusals.hold_taken()
+        asked, given = known[1], None
+        try:
+            given = await asyncio.shield(asked)
+        finally:
+            if asked.done() and not isinstance(given, HoldGiven):
+                self._asked.pop(wanted.hold_id, None)
         return given
 
     async def settle(self, hold_id: str, settled: HoldSettled, key: str) -> HoldEnded:
@@ -91,8 +112,8 @@ class Holds:
 
     def expire(self) -> None:
         """End the holds that nobody settled in time as estimated charges."""
-        before = self._means.now_us() - EXPIRES_US
-        due = [name for name, each in self._open.items() if each.held.at_us < before]
+        before = self._means.loop.time() - EXPIRES_S
+        due = [name for name, each in self._open.items() if each.since_s < before]
         for name in due:
             self._end(name, self._open[name], HoldSettled(outcome="lost"))
 
@@ -109,52 +130,73 @@ class Holds:
     def _note(self, refusal: Refusal, wanted: HoldWanted, caller: Caller | None) -> None:
         """Write a refusal into the journal."""
         means = self._means
+        if not means.journal.has_room:
+            return
         who = () if caller is None else (caller.workflow, caller.key, caller.team, caller.user)
         told = (means.now_us(), wanted.hold_id, refusal.code, refusal.status, wanted.operation)
         means.journal.append(Refused(*told, *who))
 
     async def _held(self, wanted: HoldWanted, caller: Caller, key_id: str) -> HoldGiven | Refusal:
         means, force = self._means, self._means.in_force
+        if not means.journal.has_room:
+            return refusals.no_journal()
         operation = operation_of("POST", _PATHS[wanted.operation], ())
         asked = _asked(wanted)
         begun = means.allowance.has_begun(caller)
         admitted = force.admission.admit(caller, operation, asked, means.draw(), begun=begun)
         if isinstance(admitted, Refusal):
             return admitted
-        step = admitted.steps[0]
-        tool = force.table.tools[step.tool]
-        prices = force.prices.for_tool(tool, tool.model or wanted.model)
+        tool = _called(force, admitted, wanted)
+        prices = _prices(force, tool, tool.model or wanted.model)
         claim = claim_of(operation, asked, prices, force.table.settings)
         now_us = means.now_us()
         accounts = force.accounts.of(caller, datetime.fromtimestamp(now_us / 1_000_000, UTC))
         holding = None
         if accounts:
-            found = await means.allowance.hold(
-                accounts, claim.wanted_nusd, claim.least_nusd, begun=begun
-            )
+            found = await self._money(accounts, claim, admitted, begun=begun)
             if isinstance(found, Short):
-                if admitted.route.mode == "enforce":
-                    return refusals.over_budget(found, admitted.route)
-                found = means.allowance.overdraw(accounts)
+                return refusals.over_budget(found, admitted.route)
             holding = found
-        held = self._line(wanted, caller, key_id, step.tool, claim, holding, means.now_us())
-        means.journal.append(held)
-        self._open[wanted.hold_id] = _Open(held, claim, holding, key_id)
+        held = self._line(wanted, caller, key_id, tool, claim, holding, means.now_us())
+        try:
+            means.journal.append(held)
+        except BaseException:
+            if holding is not None:
+                means.allowance.release(holding)
+            raise
+        means.allowance.mark_begun(caller)
+        self._open[wanted.hold_id] = _Open(held, claim, holding, key_id, means.loop.time())
         amount = 0 if holding is None else holding.amount_nusd
+        capped = amount > 0 and admitted.route.mode == "enforce"
         return HoldGiven(
             hold_id=wanted.hold_id,
             workflow=caller.workflow,
             held_usd=Decimal(amount) / NANO,
-            max_output_tokens=claim.cap(amount) if holding is not None else None,
+            max_output_tokens=claim.cap(amount) if capped else None,
             advice=admitted.advice,
         )
+
+    async def _money(
+        self, accounts: tuple[Account, ...], claim: Claim, admitted: Admitted, *, begun: bool
+    ) -> Holding | Short:
+        """Hold the money of a call; a route that does not enforce counts it whatever is left."""
+        allowance, enforced = self._means.allowance, admitted.route.mode == "enforce"
+        try:
+            found = await allowance.hold(accounts, claim.wanted_nusd, claim.least_nusd, begun=begun)
+        except BudgetStoreError:
+            if enforced:
+                raise
+            return allowance.overdraw(accounts)
+        if isinstance(found, Short) and not enforced:
+            return allowance.overdraw(accounts)
+        return found
 
     def _line(
         self,
         wanted: HoldWanted,
         caller: Caller,
         key_id: str,
-        tool: str,
+        tool: Tool,
         claim: Claim,
         holding: Holding | None,
         now_us: int,
@@ -169,8 +211,8 @@ class Holds:
             wanted.operation,
             wanted.stream,
             caller.workflow,
-            tool,
-            provider_of(means.in_force.table.tools[tool]),
+            tool.name,
+            provider_of(tool),
             wanted.model,
             key_id,
             caller.team,
@@ -223,35 +265,39 @@ class Holds:
 
     def _known(self, hold_id: str, key: str) -> _Open | HoldEnded:
         key_id = self.key_of(key) if key else ""
-        mine = key_id is not None
-        if mine and hold_id in self._ended and self._ended[hold_id][0] in (key_id, ""):
-            return self._ended[hold_id][1]
-        if mine and hold_id in self._open and (not key or self._open[hold_id].key == key_id):
-            return self._open[hold_id]
+        ended, open_ = self._ended.get(hold_id), self._open.get(hold_id)
+        if ended is not None and (not key or ended[0] == key_id):
+            return ended[1]
+        if open_ is not None and (not key or open_.key == key_id):
+            return open_
         raise NotFoundError(f"there is no hold {hold_id} of this key")
 
     def _end(self, hold_id: str, open_: _Open, settled: HoldSettled) -> HoldEnded:
         means = self._means
         now_us = means.now_us()
+        if fault_in(settled.usage):
+            settled = msgspec.structs.replace(settled, usage={})
         cost, priced = self._cost(open_, settled)
-        means.journal.append(
-            Ended(
-                open_.held.call_id,
-                now_us,
-                settled.outcome,
-                settled.status,
-                dict(settled.usage),
-                "reported" if settled.usage else "none",
-                cost,
-                priced,
-                settled.model,
-                settled.upstream_id,
-                settled.service_tier,
-                stop_reason=settled.stop_reason,
-                first_byte_ms=settled.first_byte_ms,
-                latency_ms=settled.latency_ms,
-            )
+        if cost > MOST_COST_NUSD:
+            settled = msgspec.structs.replace(settled, usage={})
+            cost, priced = self._cost(open_, settled)
+        ended_line = Ended(
+            open_.held.call_id,
+            now_us,
+            settled.outcome,
+            settled.status,
+            dict(settled.usage),
+            "reported" if settled.usage else "none",
+            cost,
+            priced,
+            settled.model,
+            settled.upstream_id,
+            settled.service_tier,
+            stop_reason=settled.stop_reason,
+            first_byte_ms=settled.first_byte_ms,
+            latency_ms=settled.latency_ms,
         )
+        means.journal.append(ended_line)
         if open_.holding is not None:
             means.allowance.settle(open_.holding, cost)
         del self._open[hold_id]
@@ -272,12 +318,34 @@ class Holds:
         held, force = open_.held, self._means.in_force
         if settled.outcome == "unsent" or (settled.outcome == "error" and not settled.usage):
             return 0, True
-        tool = force.table.tools.get(held.tool)
-        cost = None
-        if settled.usage and tool is not None:
-            prices = force.prices.for_tool(tool, settled.model or held.model, held.model)
-            cost = prices.cost_nusd(settled.usage, held.at_us, settled.service_tier, "", "")
-        return (held.amount_nusd, False) if cost is None else (cost, True)
+        unknown = held.amount_nusd or min(open_.claim.wanted_nusd, MOST_COST_NUSD)
+        if not settled.usage:
+            return unknown, open_.claim.prices is not None
+        tool, cost = force.table.tools.get(held.tool), None
+        if tool is not None:
+            prices = _prices(force, tool, settled.model or held.model, held.model)
+            if prices is not None:
+                cost = prices.cost_nusd(settled.usage, held.at_us, settled.service_tier, "", "")
+        return (unknown, False) if cost is None else (cost, True)
+
+
+def _called(force: InForce, admitted: Admitted, wanted: HoldWanted) -> Tool:
+    """Return the tool that is called: the one of the model, whatever the route would ask.
+
+    The caller has chosen a model, and will ask that one: it is what has to be paid.
+    """
+    tools, upstreams = force.table.tools, force.table.settings.upstreams
+    routed = tools[admitted.steps[0].tool]
+    spoken = [each for each in tools.values() if each.kind == wanted.protocol]
+    for tool in (routed, *spoken):
+        if tool.kind in PROTOCOLS and wanted.model in (tool.name, tool.model):
+            return tool
+    return next((each for each in spoken if each.name in upstreams), routed)
+
+
+def _prices(force: InForce, tool: Tool, model: str, asked: str = "") -> ToolPrices | None:
+    """Return the prices of a call; None where no tool is known for its model."""
+    return force.prices.for_tool(tool, model, asked) if tool.kind in PROTOCOLS else None
 
 
 def _asked(wanted: HoldWanted) -> Asked:

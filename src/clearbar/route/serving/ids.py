@@ -13,17 +13,23 @@ _COUNTED: Final = 1 << 32
 class Ids:
     """Makes ids. `source` is the worker's randomness, which no other worker shares."""
 
-    __slots__ = ("_count", "_source", "_worker")
+    __slots__ = ("_at_ms", "_beginning", "_count", "_source", "_worker")
 
     def __init__(self, source: Random) -> None:
         self._source = source
         self._worker = f"{source.getrandbits(48):012x}"
         self._count = 0
+        self._at_ms = -1
+        self._beginning = ""
+        """Of the ids of that millisecond."""
 
     def next(self, at_us: int) -> str:
         """Return an id of 34 hexadecimal digits: milliseconds, worker, count."""
         self._count = (self._count + 1) % _COUNTED
-        return f"{at_us // 1000:014x}{self._worker}{self._count:08x}"
+        at_ms = at_us // 1000
+        if at_ms != self._at_ms:
+            self._at_ms, self._beginning = at_ms, f"{at_ms:014x}{self._worker}"
+        return f"{self._beginning}{self._count:08x}"
 
     def span_id(self) -> str:
         """Return a span id as W3C trace context wants it: 16 hexadecimal digits, not all zero."""

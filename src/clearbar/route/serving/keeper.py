@@ -39,6 +39,9 @@ class Keeper(Protocol):
     def dead_workers(self) -> Sequence[str]:
         """Return workers with journals whose processes are gone and that were not recovered."""
 
+    def write_off_lost(self) -> Sequence[str]:
+        """Declare workers of other machines lost that give no sign of life; return those."""
+
     def watch(self) -> None:
         """Judge new shadow grades; an alarm goes into the docket and into the next table."""
 

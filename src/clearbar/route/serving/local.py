@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError
 from clearbar.route.journal.entry import Ended
-from clearbar.route.serving.call import held_of
+from clearbar.route.serving.call import held_of, mark_begun
 from clearbar.route.serving.inquiry import FREE
 from clearbar.route.serving.whole import WholeAnswer
 from clearbar.route.wire.answering import answer
 from clearbar.route.wire.texts import request_of
+from clearbar.tools.address import PROTOCOLS
 from clearbar.tools.call import Caller
 from clearbar.tools.tool import Failure
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from clearbar.route.journal.entry import Held, Outcome
     from clearbar.route.route import Arm
     from clearbar.route.serving.inquiry import Inquiry
     from clearbar.route.serving.means import Means
@@ -57,29 +59,26 @@ class LocalTools:
 async def ask_here(
     means: Means, inquiry: Inquiry, tool: Tool, arm: Arm, attempt: int
 ) -> WholeAnswer:
-    """Ask a tool in this process; the answer stands in the client's own wire format."""
+    """Ask a tool in this process; the answer stands in the client's own wire format.
+
+    A tool that is an endpoint, but of an address or a key that cannot be used, is not asked: there
+    nothing would be held, and nothing metered.
+    """
+    if tool.kind in PROTOCOLS:
+        return WholeAnswer(tool.name, what="its address or its key cannot be used")
     held = held_of(means, inquiry, tool, "", tool.name, arm, attempt, FREE, None)
     means.journal.append(held)
+    mark_begun(means, inquiry)
     started_s = means.loop.time()
-    found = await means.local.ask(tool, request_of(inquiry.operation, inquiry.request.body))
-    latency_ms = round((means.loop.time() - started_s) * 1000)
+    try:
+        found = await means.local.ask(tool, request_of(inquiry.operation, inquiry.request.body))
+    except BaseException:
+        _end(means, inquiry, held, started_s, "cut", "the client left")
+        raise
     failed = isinstance(found, Failure)
-    ended = Ended(
-        held.call_id,
-        means.now_us(),
-        "error" if failed else "ok",
-        0,
-        {} if failed else dict(_NOTHING_USED),
-        "none" if failed else "reported",
-        0,
-        priced=True,
-        model=tool.name,
-        first_byte_ms=latency_ms,
-        latency_ms=latency_ms,
-        bytes_in=len(inquiry.request.body),
-        what="the tool failed" if failed else "",
-    )
-    position = means.journal.append(ended)
+    outcome: Outcome = "error" if failed else "ok"
+    what = "the tool failed" if failed else ""
+    position = _end(means, inquiry, held, started_s, outcome, what)
     if isinstance(found, Failure) or inquiry.asked is None:
         return WholeAnswer(tool.name, position=position, what="the tool did not answer")
     at_s = inquiry.at_us // 1_000_000
@@ -92,4 +91,29 @@ async def ask_here(
         [(b"content-type", kind)],
         body,
         position,
+    )
+
+
+def _end(
+    means: Means, inquiry: Inquiry, held: Held, started_s: float, outcome: Outcome, what: str
+) -> int:
+    """Write the end of a call into the journal; return its position."""
+    latency_ms = round((means.loop.time() - started_s) * 1000)
+    answered = outcome == "ok"
+    return means.journal.append(
+        Ended(
+            held.call_id,
+            means.now_us(),
+            outcome,
+            0,
+            dict(_NOTHING_USED) if answered else {},
+            "reported" if answered else "none",
+            0,
+            priced=True,
+            model=held.model,
+            first_byte_ms=latency_ms,
+            latency_ms=latency_ms,
+            bytes_in=len(inquiry.request.body),
+            what=what,
+        )
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from clearbar.core.errors import ClearbarError
 from clearbar.route.journal.entry import Noted
 from clearbar.route.serving.endpoint import endpoint_of
+from clearbar.route.serving.refusing import Strangers
 from clearbar.tools.address import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from clearbar.route.serving.exchange import Exchange
     from clearbar.route.serving.ids import Ids
     from clearbar.route.serving.local import LocalTools
+    from clearbar.route.serving.retrying import Failed
     from clearbar.route.watching.grading import Grading
     from clearbar.route.watching.shadow import ShadowDesk
 
@@ -46,6 +48,8 @@ class InForce:
     """By tool, of those that are asked over a network."""
     gradings: Mapping[str, Grading]
     """By workflow, of those that declare a trial."""
+    mark: object = field(default_factory=object)
+    """By which it is told from any other, also by who does not keep it."""
 
 
 @dataclass(slots=True)
@@ -65,22 +69,54 @@ class Means:
     """The wall clock."""
     draw: Callable[[], float]
     """A random number in [0, 1)."""
+    strangers: Strangers = field(default_factory=Strangers)
     shadow: ShadowDesk | None = None
     capturing: Capturing | None = None
     exchanges: set[Exchange] = field(default_factory=set)
     """Requests in flight."""
-    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
     """Work that goes on by itself; kept here so that it is not collected."""
 
-    def begin(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Start work that goes on by itself."""
+    def begin(
+        self, work: Coroutine[Any, Any, None], failed: Callable[[BaseException], None]
+    ) -> asyncio.Task[None]:
+        """Start work that goes on by itself; `failed` hears of what it raises."""
         task = self.loop.create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self.tasks.discard(task)
+            if task.cancelled() or (error := task.exception()) is None:
+                return
+            self.report(error)
+            failed(error)
+
+        task.add_done_callback(ended)
+        return task
+
+    def worked(self, tool: str) -> None:
+        """Note for the tool's breaker that it has answered."""
+        if self.breakers.worked(tool) is not None:
+            self.note("breaker_closed", tool)
+
+    def failed(self, tool: str, failed: Failed) -> None:
+        """Note for the tool's breaker that it has not."""
+        if failed.ill and self.breakers.failed(tool, self.loop.time()) is not None:
+            self.note("breaker_open", tool)
+
+    def report(self, error: BaseException) -> None:
+        """Tell the loop of a fault of our own; what a `ClearbarError` says is told elsewhere."""
+        if not isinstance(error, ClearbarError):
+            said = {"message": "a request's work failed", "exception": error}
+            self.loop.call_exception_handler(said)
 
     def note(self, what: str, about: str, detail: str = "") -> None:
-        """Write something into the journal that operators want to see."""
-        self.journal.append(Noted(self.now_us(), what, about, detail, self.worker))
+        """Write something into the journal that operators want to see.
+
+        Where the disk is full, what room is left is for the ends of calls.
+        """
+        if self.journal.has_room:
+            self.journal.append(Noted(self.now_us(), what, about, detail, self.worker))
 
 
 def endpoints_of(

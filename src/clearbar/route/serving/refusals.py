@@ -30,6 +30,16 @@ def odd_path() -> Refusal:
     )
 
 
+def closed_path() -> Refusal:
+    """Refuse a path with what is behind which the gateway could be passed by."""
+    return Refusal(
+        "closed_path",
+        403,
+        "The gateway does not serve this path: what it hands out or governs would let a client pass"
+        " the gateway by. Whoever owns the account at the provider can use it there.",
+    )
+
+
 def compressed() -> Refusal:
     """Refuse a body that would have to be unpacked before it can be read."""
     return Refusal(
@@ -70,6 +80,40 @@ def no_budget_store() -> Refusal:
     )
 
 
+def hold_taken() -> Refusal:
+    """Refuse an id that another key has given to a hold of its own."""
+    return Refusal(
+        "hold_taken", 409, "Another key holds money under this id: make an id that is new."
+    )
+
+
+def hold_ended(hold_id: str) -> Refusal:
+    """Refuse to hold for a call again that is over: what was held for it is settled."""
+    return Refusal(
+        "hold_ended", 409, f"The hold {hold_id} has ended: give each call an id of its own."
+    )
+
+
+def too_many_holds() -> Refusal:
+    """Refuse where nobody settles what is held."""
+    return Refusal(
+        "too_many_holds",
+        503,
+        "Too many holds are open: settle or release them when their calls have ended.",
+        10,
+    )
+
+
+def unmetered() -> Refusal:
+    """Refuse work whose cost no reply tells, where a budget is to hold."""
+    return Refusal(
+        "unmetered",
+        403,
+        "What this starts goes on after the reply, which does not tell its cost, so that no budget"
+        " can hold it. Send single requests, or start it outside the gateway.",
+    )
+
+
 def no_journal() -> Refusal:
     """Refuse while the journal has no room: nothing is asked that could not be written down."""
     return Refusal(
@@ -78,6 +122,13 @@ def no_journal() -> Refusal:
         "The disk of the gateway is full, so that calls cannot be written down. Try again; whoever"
         " runs the gateway has to make room.",
         10,
+    )
+
+
+def gateway_failed() -> Refusal:
+    """Refuse where the gateway itself is at fault."""
+    return Refusal(
+        "gateway_failed", 500, "The gateway failed to serve the request; its log says why."
     )
 
 

@@ -32,10 +32,11 @@ T = TypeVar("T")
 _TICK_S: Final = 0.5
 _CHARGE_S: Final = 60.0
 _WATCH_S: Final = 10.0
+_RECOVER_S: Final = 5.0
 _JUDGE_S: Final = 3600.0
 _FIRST_RESTART_S: Final = 0.1
-_LONGEST_RESTART_S: Final = 30.0
-_STEADY_S: Final = 60.0
+_LONGEST_RESTART_S: Final = 5.0
+_STEADY_S: Final = 10.0
 """A worker that lived so long is replaced at once again."""
 _KILL_AFTER_S: Final = 5.0
 """After the drain."""
@@ -126,22 +127,27 @@ class Supervisor:
         """Tend the workers until told to end, then drain."""
         loop = asyncio.get_running_loop()
         due = {"charge": loop.time(), "watch": loop.time() + _WATCH_S, "judge": loop.time()}
+        recover_at = loop.time() + _RECOVER_S
         while not self.ending:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), _TICK_S)
             await self._tend()
             await self.republish()
             await self._turns(due, loop.time())
+            if loop.time() >= recover_at:
+                await self._recover_others()
+                recover_at = loop.time() + _RECOVER_S
         await self._drain()
 
     async def republish(self) -> bool:
         """Publish the table anew if anything has changed; return whether it did."""
         try:
             published = await self.keep(self.keeper.publish)
-        except ClearbarError as error:
-            if error.message != self.fault:
-                self.fault = error.message
-                self.say(f"the table in force stays: {error.message}")
+        except (ClearbarError, OSError) as error:
+            said = _said(error)
+            if said != self.fault:
+                self.fault = said
+                self.say(f"the table in force stays: {said}")
             return False
         self.fault, self.published = "", published
         if published.changed:
@@ -161,8 +167,8 @@ class Supervisor:
             due[name] = now + every_s
             try:
                 await self.keep(work)
-            except ClearbarError as error:
-                self.say(f"{name}: {error.message}")
+            except Exception as error:  # noqa: BLE001 - requests are served whatever it is
+                self.say(f"{name}: {_said(error)}")
 
     def _charge(self) -> None:
         self.keeper.charge()
@@ -188,8 +194,24 @@ class Supervisor:
                 await self._recover(place.name)
 
     async def _recover(self, worker: str) -> None:
-        await self.keep(lambda: self.keeper.recover(worker))
+        """Settle a dead worker's budgets; where that cannot be done now, it is done later."""
+        try:
+            await self.keep(lambda: self.keeper.recover(worker))
+        except Exception as error:  # noqa: BLE001 - as above
+            self.say(f"the budgets of worker {worker} are not settled yet: {_said(error)}")
         self.on_death(worker)
+
+    async def _recover_others(self) -> None:
+        """Settle the budgets of workers that died unseen: an earlier gateway's, other machines'."""
+        own = {place.name for place in self.places}
+        try:
+            for worker in await self.keep(self.keeper.dead_workers):
+                if worker not in own:
+                    await self._recover(worker)
+            for worker in await self.keep(self.keeper.write_off_lost):
+                self.say(f"worker {worker} is lost: what it had of budgets counts as spent")
+        except Exception as error:  # noqa: BLE001 - as above
+            self.say(f"recover: {_said(error)}")
 
     async def close(self) -> None:
         """Move the rest of the journals into the ledger, and close the workspace."""
@@ -241,6 +263,11 @@ class Supervisor:
                     place.process.kill()
                 place.process.wait()
             await self._recover(place.name)
+
+
+def _said(error: Exception) -> str:
+    """Return what went wrong; of what is not ours only the kind: it may quote anything."""
+    return error.message if isinstance(error, ClearbarError) else type(error).__name__
 
 
 def worker_name() -> str:

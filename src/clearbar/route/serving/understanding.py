@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from clearbar.route.identity import identify
 from clearbar.route.route import Refusal
 from clearbar.route.serving import refusals
 from clearbar.route.serving.inquiry import Inquiry
+from clearbar.route.serving.known_head import known_head
 from clearbar.route.wire.reading import BadBody, read_body
 
 if TYPE_CHECKING:
     from clearbar.route.admit import Admitted
-    from clearbar.route.budgets.account import Account
     from clearbar.route.http.message import Request
-    from clearbar.route.route import Caller
-    from clearbar.route.serving.means import InForce, Means
+    from clearbar.route.serving.means import Means
     from clearbar.route.wire.operation import Operation
     from clearbar.route.wire.reading import Asked
 
@@ -29,14 +26,8 @@ def understand(
     asked = _asked(operation, request)
     if isinstance(asked, Refusal):
         return asked
-    identified = identify(
-        request.headers,
-        {} if asked is None else asked.metadata,
-        "" if asked is None else asked.user,
-        force.table,
-        force.keys,
-        means.ids,
-    )
+    known = known_head(request, force)
+    identified = known.identify(request, asked, force, means.ids)
     if isinstance(identified, Refusal):
         return identified
     caller = identified.caller
@@ -44,28 +35,32 @@ def understand(
     admitted = force.admission.admit(caller, operation, asked, means.draw(), begun=begun)
     if isinstance(admitted, Refusal):
         return admitted
+    accounts = force.accounts.at_us(caller, now_us) if operation.spends else ()
+    if operation.unmetered and accounts and admitted.route.mode == "enforce":
+        return refusals.unmetered()
     inquiry = Inquiry(
         request,
         operation,
         asked,
         caller,
+        force,
+        admitted.route.mode == "enforce",
         request_id,
-        _accounts(force, caller, now_us) if operation.spends else (),
+        accounts,
         begun,
         identified.passes_credentials,
         now_us,
         means.loop.time(),
+        known,
     )
     return inquiry, admitted
-
-
-def _accounts(force: InForce, caller: Caller, now_us: int) -> tuple[Account, ...]:
-    return force.accounts.of(caller, datetime.fromtimestamp(now_us / 1_000_000, UTC))
 
 
 def _asked(operation: Operation, request: Request) -> Asked | Refusal | None:
     if operation.odd:
         return refusals.odd_path()
+    if operation.closed:
+        return refusals.closed_path()
     if not request.body:
         return None
     if request.header(b"content-encoding") not in (None, b"identity"):

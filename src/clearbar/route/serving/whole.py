@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from clearbar.route.budgets.allowance import Short
-from clearbar.route.serving.call import Call
+from clearbar.route.serving.call import Call, settings_of
 from clearbar.route.serving.headers import header
-from clearbar.route.serving.inquiry import claim_of
+from clearbar.route.serving.inquiry import as_sent, claim_of
+from clearbar.route.serving.retrying import failed_by, failed_with
 from clearbar.route.wire.texts import answer_text
-from clearbar.spend.provider_names import service_tier_named
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clearbar.route.serving.headers import Headers
     from clearbar.route.serving.inquiry import Claim, Inquiry
     from clearbar.route.serving.means import Means
+    from clearbar.route.serving.retrying import Failed
     from clearbar.route.wire.operation import Operation
     from clearbar.tools.tool import Tool
 
@@ -46,24 +47,26 @@ class WholeAnswer:
     """Of a failure, in our own words."""
     short: Short | None = None
     """Set where there was no money to ask."""
+    failed: Failed | None = None
+    """Set where the endpoint was asked and gave no answer."""
 
 
-def claim_for(means: Means, inquiry: Inquiry, tool: Tool) -> Claim:
+def claim_for(inquiry: Inquiry, tool: Tool, arm: Arm) -> Claim:
     """Return what a call to an endpoint may cost."""
     prices = None
-    force, asked = means.in_force, inquiry.asked
+    force, asked = inquiry.force, inquiry.asked
     if asked is not None:
         prices = force.prices.for_tool(tool, tool.model or asked.model)
-    tier = tool.settings.get("service_tier", "")
-    named = service_tier_named(tier) if isinstance(tier, str) and tier else ""
-    return claim_of(inquiry.operation, asked, prices, force.table.settings, named)
+        if settings := settings_of(tool, arm):
+            asked = as_sent(inquiry.operation, asked, settings)
+    return claim_of(inquiry.operation, asked, prices, force.table.settings)
 
 
 async def ask_whole(
     means: Means, inquiry: Inquiry, tool: Tool, arm: Arm, attempt: int
 ) -> WholeAnswer:
     """Ask an endpoint once, if there is money; its call is settled when this returns."""
-    claim = claim_for(means, inquiry, tool)
+    claim = claim_for(inquiry, tool, arm)
     holding: Holding | None = None
     if inquiry.accounts and claim.wanted_nusd:
         found = await means.allowance.hold(
@@ -72,9 +75,9 @@ async def ask_whole(
         if isinstance(found, Short):
             return WholeAnswer(tool.name, short=found, what="the budget is spent")
         holding = found
-    gathering = _Gathering(inquiry.operation, means.loop.create_future())
+    gathering = _Gathering(means, inquiry.operation)
     call = Call(means, inquiry, tool, arm, attempt, gathering)
-    call.start(means.in_force.endpoints[tool.name], claim, holding)
+    call.start(inquiry.force.endpoints[tool.name], claim, holding)
     try:
         return await gathering.done
     except BaseException:
@@ -85,8 +88,9 @@ async def ask_whole(
 class _Gathering:
     """Owns a call whose answer is wanted whole."""
 
-    def __init__(self, operation: Operation, done: asyncio.Future[WholeAnswer]) -> None:
-        self.done = done
+    def __init__(self, means: Means, operation: Operation) -> None:
+        self.done: asyncio.Future[WholeAnswer] = means.loop.create_future()
+        self._now_us = means.now_us
         self._operation = operation
         self._headers: Headers = []
         self._pieces: list[bytes] = []
@@ -111,6 +115,7 @@ class _Gathering:
         position = call.end("ok" if sound else "error", "" if sound else f"HTTP {call.status}")
         kind = header(self._headers, b"content-type")
         text = answer_text(self._operation, body, kind) if sound else None
+        failed = None if sound else failed_with(call.status, self._headers, self._now_us())
         self._finish(
             WholeAnswer(
                 call.tool.name,
@@ -120,13 +125,17 @@ class _Gathering:
                 body=body,
                 position=position,
                 what="" if sound else f"HTTP {call.status}",
+                failed=failed,
             )
         )
 
     def on_broken(self, call: Call, broken: Broken) -> None:
         """Settle, and hand over that nothing came."""
         position = call.end("cut" if broken.sent else "unsent", broken.what)
-        self._finish(WholeAnswer(call.tool.name, position=position, what=broken.what))
+        failed = failed_by(broken)
+        self._finish(
+            WholeAnswer(call.tool.name, position=position, what=broken.what, failed=failed)
+        )
 
     def _finish(self, found: WholeAnswer) -> None:
         if not self.done.done():

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from random import SystemRandom
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError
@@ -24,6 +24,7 @@ from clearbar.route.capturing.capturing import Capturing
 from clearbar.route.http.front import Front, keep_time
 from clearbar.route.http.limits import Limits
 from clearbar.route.http.upstream import Upstreams
+from clearbar.route.identity import has_key
 from clearbar.route.journal.writer import Journal
 from clearbar.route.serving.breakers import Breakers
 from clearbar.route.serving.copying import Copier
@@ -31,6 +32,7 @@ from clearbar.route.serving.exchange import Exchange
 from clearbar.route.serving.ids import Ids
 from clearbar.route.serving.local import LocalTools
 from clearbar.route.serving.means import Means
+from clearbar.route.serving.open_files import clients_that_fit, raise_limit
 from clearbar.route.serving.reload import in_force_of
 from clearbar.route.snapshot import SnapshotReader, read
 from clearbar.route.watching.grading import GatewayAsker
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from clearbar.route.http.message import Reply, Request
+    from clearbar.route.http.message import Headers, Reply, Request
     from clearbar.route.serving.means import InForce
     from clearbar.route.snapshot import Snapshot
     from clearbar.route.watching.grading import Grading
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
 LOOK_S: Final = 1.0
 """How often a worker looks for a new table and for warnings of budgets."""
+_NEW_OBJECTS: Final = 20_000
 _OK: Final = ((b"content-type", b"text/plain"), (b"cache-control", b"no-store"))
 
 
@@ -87,6 +90,7 @@ async def serve(plan: WorkerPlan) -> None:
     worker.means.note("started", plan.name, str(worker.means.in_force.table.generation))
     gc.collect()
     gc.freeze()  # what is here now stays, and is not looked at again
+    gc.set_threshold(_NEW_OBJECTS, 20, 50)  # requests leave no cycles behind
     try:
         await worker.look(ending)
     finally:
@@ -97,18 +101,20 @@ async def serve(plan: WorkerPlan) -> None:
 class _Worker:
     """What lives as long as the process."""
 
-    def __init__(self, plan: WorkerPlan, means: Means, keeper: SampleKeeper) -> None:
+    def __init__(
+        self, plan: WorkerPlan, means: Means, keeper: SampleKeeper, reader: SnapshotReader
+    ) -> None:
         self.means = means
         self._plan = plan
         self._keeper = keeper
         self._copier = Copier(means)
-        self._reader = SnapshotReader(plan.kept / "table.json")
-        self._reader.look()
+        self._reader = reader
         self._handle = handler_of(means)
         self._fronts: set[Front] = set()
         self._sweep = keep_time(self._fronts, means.loop)
         settings = means.in_force.table.settings
         self._limits = Limits(
+            max_connections=min(Limits().max_connections, clients_that_fit(raise_limit())),
             max_body_bytes=settings.max_body_bytes,
             header_timeout_s=settings.header_timeout_s,
             body_timeout_s=settings.body_timeout_s,
@@ -125,15 +131,20 @@ class _Worker:
         cls, plan: WorkerPlan, loop: asyncio.AbstractEventLoop, ending: asyncio.Event
     ) -> _Worker:
         """Open the journal and the budgets, and read the table."""
-        snapshot = read(plan.kept / "table.json")
+        reader = SnapshotReader(plan.kept / "table.json")
+        snapshot = reader.look() or read(plan.kept / "table.json")
         in_force, faults = in_force_of(snapshot, plan.environment, {})
         settings = in_force.table.settings
         journal = Journal(
-            plan.kept / "journal", plan.name, loop, on_broken=lambda _error: ending.set()
+            plan.kept / "journal",
+            plan.name,
+            loop,
+            waits_for_disk=settings.durability == "disk",
+            on_broken=lambda _error: ending.set(),
         )
         store = open_store(settings, plan.kept, plan.environment)
         allowance = await Allowance.open(plan.name, store)
-        random = SystemRandom()
+        random = Random(os.urandom(32))  # noqa: S311 - for ids and draws, which are no secrets
         means = Means(
             plan.name,
             in_force,
@@ -147,13 +158,17 @@ class _Worker:
             lambda: time.time_ns() // 1000,
             random.random,
         )
-        worker = cls(plan, means, SampleKeeper(plan.facts))
+        worker = cls(plan, means, SampleKeeper(plan.facts), reader)
         worker.take_over(in_force, faults)
         return worker
 
     def front(self) -> Front:
         """Return the protocol of a new connection."""
-        return Front(self._handle, self._limits, self._fronts)
+        return Front(self._handle, self._limits, self._fronts, self._welcome)
+
+    def _welcome(self, headers: Headers) -> bool:
+        """Return whether to take a large body: who has no key gets no room in memory."""
+        return has_key(headers, self.means.in_force.keys)
 
     async def look(self, ending: asyncio.Event) -> None:
         """Until the end: take over new tables, and note warnings of budgets."""
@@ -163,6 +178,9 @@ class _Worker:
                 await asyncio.wait_for(ending.wait(), LOOK_S)
             if (snapshot := self._reader.look()) is not None:
                 self._reload(snapshot)
+            if means.allowance.is_over:
+                means.note("budgets_ended", means.worker, "another worker takes its place")
+                ending.set()
             for account, share in means.allowance.warnings():
                 means.note("budget_warning", account.id, f"{share:.0%} is spent or held")
 
@@ -193,6 +211,7 @@ class _Worker:
             await means.shadow.close()
         for task in list(means.tasks):
             task.cancel()
+        await asyncio.gather(*means.tasks, return_exceptions=True)
         await means.upstreams.close()
         await means.allowance.close()
         means.note("ended", means.worker)

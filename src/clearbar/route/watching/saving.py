@@ -113,7 +113,8 @@ def difference(holdout: ArmSums, routed: ArmSums, level: float) -> Estimate | No
     both = one + other
     if not both:
         return Estimate(value, value, value, level, units)
-    degrees = both**2 / (one**2 / (holdout.units - 1) + other**2 / (routed.units - 1))
+    share = one / both  # squares of tiny variances would be zero, those of shares are not
+    degrees = 1 / (share**2 / (holdout.units - 1) + (1 - share) ** 2 / (routed.units - 1))
     margin = student_t_quantile((1 + level) / 2, degrees) * math.sqrt(both)
     return Estimate(value, value - margin, value + margin, level, units)
 

@@ -28,6 +28,11 @@ def seen_in_messages(raw: msgspec.Raw) -> Seen:
         messages = _messages.decode(raw)
     except (ValueError, RecursionError):
         return Seen(media=True)
+    return seen_in(messages)
+
+
+def seen_in(messages: list[Message]) -> Seen:
+    """Look through messages that have been decoded."""
     seen = Seen()
     for message in messages:
         if message.content.__class__ is list and _has_media(message):
@@ -77,7 +82,9 @@ def tools_in(raw: msgspec.Raw) -> tuple[int, int, bool]:
         tools = _tools.decode(raw)
     except (ValueError, RecursionError):
         return 1, 1, True
-    theirs = [tool.type for tool in tools or () if tool.type not in _OWN_TOOLS]
+    theirs = [tool.type for tool in tools or () if tool.type not in OWN_TOOLS]
+    if not theirs:
+        return len(tools or ()), 0, False
     runs = any(not kind.startswith(_CLIENT_TOOLS) for kind in theirs)
     return len(tools or ()), len(theirs), runs
 
@@ -92,7 +99,9 @@ class _Block(msgspec.Struct, gc=False):
     """Of a tool's result."""
 
 
-class _Message(msgspec.Struct, gc=False):
+class Message(msgspec.Struct, gc=False):
+    """What matters of one message."""
+
     content: list[_Block] | str | None = None
     audio: dict[str, msgspec.Raw] | None = None
     """An earlier answer in sound, by its id."""
@@ -104,11 +113,13 @@ class _Item(msgspec.Struct, gc=False):
     output: list[_Leaf] | str | msgspec.UnsetType | dict[str, msgspec.Raw] | None = msgspec.UNSET
 
 
-class _Tool(msgspec.Struct, gc=False):
+class Tool(msgspec.Struct, gc=False):
+    """What matters of one tool."""
+
     type: str | None = None
 
 
-def _has_media(message: _Message) -> bool:
+def _has_media(message: Message) -> bool:
     for block in message.content or ():
         assert isinstance(block, _Block)  # noqa: S101 - narrows the type
         if block.type not in _TEXTS:
@@ -162,7 +173,7 @@ _ITEMS: Final = frozenset(
         "shell_call_output",
     }
 )
-_OWN_TOOLS: Final = frozenset({None, "custom", "function"})
+OWN_TOOLS: Final = frozenset({None, "custom", "function"})
 """Tools that the client defines and runs."""
 _CLIENT_TOOLS: Final = (
     "apply_patch",
@@ -174,7 +185,7 @@ _CLIENT_TOOLS: Final = (
     "text_editor_",
 )
 """How the kinds of tools begin that the provider defines and the client runs."""
-_messages: Final = msgspec.json.Decoder(list[_Message])
+_messages: Final = msgspec.json.Decoder(list[Message])
 _input: Final = msgspec.json.Decoder(list[_Item] | str | None)
 _embedded: Final = msgspec.json.Decoder(list[str | int | list[int]] | str | None)
-_tools: Final = msgspec.json.Decoder(list[_Tool] | None)
+_tools: Final = msgspec.json.Decoder(list[Tool] | None)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MAX_COUNT: Final = 10**7
 """No sound request asks for more tokens, or more answers."""
 _NAME: Final = re.compile(r"[!-~]{1,256}")
+_LONGEST_METADATA: Final = 64 * 1024
+"""The APIs take 16 pairs, of some 600 characters each."""
 _NULL: Final = (b"null", b"[]", b"{}", b"false")
 
 
@@ -40,9 +42,14 @@ def _model(asked: Asked, raw: msgspec.Raw) -> None:
         said = _text_or_null.decode(raw)
     except ValueError:
         raise BadBody("model is not a text") from None
-    if said is not None and not _NAME.fullmatch(said):
+    if said is not None and not is_model(said):
         raise BadBody("model is not the name of a model")
     asked.model = said or ""
+
+
+def is_model(said: str) -> bool:
+    """Return whether a text can be the name of a model."""
+    return _NAME.fullmatch(said) is not None
 
 
 def _stream(asked: Asked, raw: msgspec.Raw) -> None:
@@ -90,6 +97,8 @@ def _safety_identifier(asked: Asked, raw: msgspec.Raw) -> None:
 
 
 def _metadata(asked: Asked, raw: msgspec.Raw) -> None:
+    if len(raw) > _LONGEST_METADATA:
+        raise BadBody(f"metadata is longer than {_LONGEST_METADATA} bytes")
     try:
         texts = _texts.decode(raw)
     except ValueError:

@@ -46,6 +46,18 @@ class Layout:
         self.starts = starts
         """Of each value, in that order; None: they follow from the lengths."""
 
+    def place(self, wanted: str) -> tuple[int, int] | None:
+        """Return where one value starts and ends; None where it is not there."""
+        if self.starts is not None:
+            return self.places().get(wanted)
+        at = 1
+        for name, raw in self.values.items():
+            at += len(name) + 3
+            if name == wanted:
+                return at, at + len(raw)
+            at += len(raw) + 1
+        return None
+
     def places(self) -> dict[str, tuple[int, int]]:
         """Return where each value starts and ends."""
         found: dict[str, tuple[int, int]] = {}

@@ -14,7 +14,7 @@ import msgspec
 from clearbar.route.wire.events import MAX_EVENT_BYTES, Splitter, data_of
 from clearbar.route.wire.layout import NotAnObject, layout_of
 from clearbar.route.wire.streams import CLEAN, DROP, reader_of
-from clearbar.route.wire.told import Metered, Told
+from clearbar.route.wire.told import Answer, Metered, Told
 from clearbar.tools.wire import decoded
 from clearbar.tools.wire_usage import as_object
 
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["Meter", "Metered", "meter_for"]
 
 MAX_REPLY_BYTES: Final = 64 * 2**20
-"""Of a whole reply; the usage of a longer one is unknown."""
+"""Of a whole reply of the Responses API; the usage of a longer one is unknown."""
+_LONG_BYTES: Final = 2**20
+_END_BYTES: Final = 2**16
+_MOST_TRIES: Final = 16
+_USAGE: Final = b'"usage"'
 _FIRST_ERROR: Final = 400
 _TELLS_USAGE: Final = frozenset({"chat", "completions"})
 _NO_USAGE: Final = b',"usage":null'
@@ -50,7 +54,8 @@ class Meter(Protocol):
 def meter_for(operation: Operation, asked: Asked | None, status: int, content_type: bytes) -> Meter:
     """Return a meter for a reply whose head has come."""
     told = Told(operation)
-    told.failed = status >= _FIRST_ERROR
+    if status >= _FIRST_ERROR:
+        told.failed = True
     kind = content_type.lower()
     streamed = asked is not None and asked.stream and not told.failed
     if b"event-stream" in kind or (streamed and b"json" not in kind):
@@ -82,36 +87,71 @@ class _Passing:
 
 
 class _Whole:
-    __slots__ = ("_pieces", "_told")
+    """Of a long reply only the end is kept, where its usage stands, not to hold all of it."""
+
+    __slots__ = ("_kept", "_pieces", "_told")
 
     def __init__(self, told: Told) -> None:
         self._told = told
         self._pieces: list[bytes] = []
+        self._kept = 0
 
     def feed(self, piece: bytes) -> bytes:
         self._told.output_bytes += len(piece)
-        if self._told.output_bytes <= MAX_REPLY_BYTES:
-            self._pieces.append(piece)
+        self._pieces.append(piece)
+        self._kept += len(piece)
+        if self._kept > _LONG_BYTES:
+            self._shorten()
         return piece
 
     def finish(self) -> bytes:
-        payload = b"".join(self._pieces)
-        self._pieces.clear()
+        pieces = self._pieces
+        payload = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
         if len(payload) == self._told.output_bytes:
             self._read(payload)
+        elif self._told.operation.name != "responses":
+            self._read_end(payload)
         self._told.complete = True
         return b""
+
+    def _shorten(self) -> None:
+        """Keep the end; of the Responses API, whose every item may cost a fee, all of it."""
+        if self._told.operation.name != "responses":
+            self._pieces = [b"".join(self._pieces)[-_END_BYTES:]]
+            self._kept = _END_BYTES
+        elif self._kept > MAX_REPLY_BYTES:
+            self._pieces, self._kept = [], 0
 
     def metered(self) -> Metered:
         return self._told.metered()
 
     def _read(self, payload: bytes) -> None:
+        """Take a reply; one of an unusual shape is decoded whole."""
+        told = self._told
         try:
-            reply = _reply.decode(payload)
+            if told.operation.name == "responses":
+                told.take(msgspec.structs.asdict(_response.decode(payload)))
+            else:
+                told.take_answer(_answer.decode(payload))
         except (ValueError, RecursionError):
-            self._told.take(as_object(decoded(payload)))
+            told.take(as_object(decoded(payload)))
+
+    def _read_end(self, end: bytes) -> None:
+        """Take what a reply's end tells: its usage, and what stands behind it.
+
+        A member that is nested, or stands in a text, leaves too much behind it for an object.
+        """
+        at = len(end)
+        for _ in range(_MOST_TRIES):
+            at = end.rfind(_USAGE, 0, at)
+            if at < 0:
+                return
+            try:
+                self._told.take_answer(_answer.decode(b"{" + end[at:]))
+            except (ValueError, RecursionError):
+                continue
             return
-        self._told.take(msgspec.structs.asdict(reply))
 
 
 class _Events:
@@ -191,19 +231,18 @@ def _without_member(data: bytes, places: dict[str, tuple[int, int]], name: str) 
     return data[:opened] + data[data.index(b",", end) + 1 :]
 
 
-class _Reply(msgspec.Struct, gc=False):
+class _Response(msgspec.Struct, gc=False):
     id: Any = None
     model: Any = None
     type: Any = None
     status: Any = None
     service_tier: Any = None
-    stop_reason: Any = None
     usage: Any = None
     error: Any = None
     incomplete_details: Any = None
     tool_usage: Any = None
-    choices: Any = None
     output: Any = None
 
 
-_reply: Final = msgspec.json.Decoder(_Reply)
+_answer: Final = msgspec.json.Decoder(Answer)
+_response: Final = msgspec.json.Decoder(_Response)

@@ -30,14 +30,14 @@ Meters = dict[str, int]
 def meters_of(operation: Operation, usage: object) -> Meters | None:
     """Return the meters that a `usage` object reports; None where it says nothing sound."""
     match operation.name:
+        case "chat" | "completions":
+            return _of_chat(usage)
+        case "messages":
+            return _of_message(usage)
         case "responses":
             return _meters(responses_usage(usage))
         case "embeddings":
             return _meters(embeddings_usage(usage))
-        case "messages":
-            return _of_message(usage)
-        case "chat" | "completions":
-            return _of_chat(usage)
         case _:
             return _of_any(operation, usage)
 

@@ -5,7 +5,7 @@ What is not known here is "other": it passes untouched, and may cost money. Pure
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ class Operation:
     """Below the declared URL of a tool, with a slash at its start: `/chat/completions`."""
     odd: bool = False
     """Whether two servers may read the path differently: such a request is to be refused."""
+    closed: bool = False
+    """Whether it hands out credentials, or governs the account: with these, or with what else lies
+    there, the gateway could be passed by. Such a request is to be refused."""
+    unmetered: bool = False
+    """Whether it starts work that goes on after the reply, which cannot tell what it costs."""
 
 
 def operation_of(method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -> Operation:
@@ -58,8 +63,27 @@ def _operation(method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -
         return known
     if method == "GET" and below.startswith("/models"):
         return Operation("models", protocol, False, False, below, _is_odd(path))
+    odd, closed = _is_odd(path), _is_closed(below)
+    meant = None if odd or closed else _meant(method, protocol, below)
+    if meant is not None:
+        return meant
     free = method in _FREE_METHODS and b"upgrade" not in names and below not in _TALKS
-    return Operation("other", protocol, not free, False, below, _is_odd(path))
+    unmetered = not free and below.lower().rstrip("/").rpartition("/")[2] in _STARTS
+    return Operation("other", protocol, not free, False, below, odd, closed, unmetered)
+
+
+def _meant(method: str, protocol: Protocol, below: str) -> Operation | None:
+    """Return the operation that a path with another beginning or in other letters asks for.
+
+    Some servers have a second path for it, such as `/engines/NAME/chat/completions`: it is held,
+    routed and metered as by the first.
+    """
+    path = below.lower().rstrip("/")
+    for ending in _ENDINGS:
+        known = _KNOWN.get((method, f"/{protocol}/v1{ending}"))
+        if known is not None and known.spends and path.endswith(ending):
+            return replace(known, upstream_path=below)
+    return None
 
 
 def _below(path: str, protocol: Protocol) -> tuple[Protocol, str]:
@@ -71,6 +95,10 @@ def _below(path: str, protocol: Protocol) -> tuple[Protocol, str]:
     if path == "/v1" or path.startswith("/v1/"):
         path = path[3:]
     return protocol, path or "/"
+
+
+def _is_closed(below: str) -> bool:
+    return not _CLOSED.isdisjoint(below.lower().split("/"))
 
 
 def _is_odd(path: str) -> bool:
@@ -85,6 +113,28 @@ def _is_odd(path: str) -> bool:
 _FREE_METHODS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _TALKS: Final = frozenset({"/realtime", "/responses"})
 """Where even a GET may open a conversation (over WebSocket) that costs money."""
+
+_CLOSED: Final = frozenset(
+    {
+        "admin",
+        "api_keys",
+        "auth_tokens",
+        "chatkit",
+        "key",
+        "organization",
+        "organizations",
+        "realtime",
+        "service_accounts",
+    }
+)
+"""Parts of paths. Of `realtime` and `chatkit`, sessions are opened with keys of their own, which
+would then be the client's."""
+
+_STARTS: Final = frozenset({"batches", "fine-tunes", "jobs", "remix", "runs", "videos"})
+"""Last parts of paths that start work of many calls, or of minutes."""
+
+_ENDINGS: Final = ("/chat/completions", "/completions", "/responses", "/embeddings", "/messages")
+"""Of paths below the version; what ends in two of them is the first."""
 
 _SHAPES: Final[tuple[tuple[str, str, Name, Protocol, bool, bool], ...]] = (
     ("POST", "/chat/completions", "chat", "openai", True, True),

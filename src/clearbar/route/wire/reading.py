@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Final
 from clearbar.route.wire.asked import Asked, BadBody
 from clearbar.route.wire.fields import FIELDS, FIELDS_OF_OTHERS
 from clearbar.route.wire.layout import NotAnObject, layout_of
+from clearbar.route.wire.plain_chat import read_plain_chat
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from clearbar.route.wire.fields import Reader
+    from clearbar.route.wire.layout import Layout
     from clearbar.route.wire.operation import Operation
 
 __all__ = ["Asked", "BadBody", "read_body"]
@@ -23,6 +28,10 @@ _TEMPLATE_TOKENS: Final = 32
 _WITHOUT_OUTPUT: Final = frozenset({"embeddings", "count_tokens", "models"})
 _WITHOUT_MODEL: Final = frozenset({"responses", "models", "other"})
 """A stored prompt may name the model."""
+MAX_OBJECTS: Final = 500_000
+"""In a body; a million small ones would take the time of other requests, and twenty times their
+bytes of memory."""
+_MANY_BYTES: Final = 2**20
 _SEARCH: Final = "search"
 """In the name of a model: it looks things up on the web whenever it is asked, for a fee."""
 
@@ -35,6 +44,8 @@ def read_body(operation: Operation, body: bytes) -> Asked:
             that it may not be.
     """
     fields = FIELDS.get(operation.name)
+    if len(body) > _MANY_BYTES and body.count(b"{") > MAX_OBJECTS:
+        raise BadBody(f"the body has more than {MAX_OBJECTS} parts")
     try:
         layout = layout_of(body)
     except NotAnObject as error:
@@ -42,13 +53,12 @@ def read_body(operation: Operation, body: bytes) -> Asked:
             return Asked(input_tokens=len(body), has_media=True)
         raise BadBody(f"the body {error}") from None
     asked = Asked(layout=layout, input_tokens=len(body) + _TEMPLATE_TOKENS)
+    if operation.name == "chat" and read_plain_chat(asked, layout):
+        asked.has_fees = _SEARCH in asked.model
+        return asked
     if fields is None:
         fields, asked.has_media = FIELDS_OF_OTHERS, True
-    for name, raw in layout.values.items():
-        read = fields.get(name)
-        if read is not None:
-            read(asked, raw)
-    asked.choices *= asked.prompts
+    _read_members(asked, layout, fields)
     if operation.name in _WITHOUT_OUTPUT:
         asked.max_tokens = 0
     elif _SEARCH in asked.model:
@@ -56,3 +66,15 @@ def read_body(operation: Operation, body: bytes) -> Asked:
     if not asked.model and operation.name not in _WITHOUT_MODEL:
         raise BadBody("the body names no model")
     return asked
+
+
+def _read_members(asked: Asked, layout: Layout, fields: Mapping[str, Reader]) -> None:
+    for name, raw in layout.values.items():
+        read = fields.get(name)
+        if read is not None:
+            read(asked, raw)
+        elif (alike := name.casefold()) in fields:
+            # Some servers take a name in other letters for the same, and then it would be theirs
+            # that counts.
+            raise BadBody(f"the body writes {alike} in other letters")
+    asked.choices *= asked.prompts

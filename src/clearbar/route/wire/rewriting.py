@@ -50,10 +50,12 @@ def rewrite(
         NotAnObject: when the body is no JSON object; `read_body` has refused such.
     """
     layout = asked.layout
+    if model is None and max_tokens is None and not ask_usage and not settings:
+        return body
     if layout is None or layout.payload is not body:
-        if model is None and max_tokens is None and not ask_usage and not settings:
-            return body
         layout = layout_of(body)
+    if max_tokens is None and not ask_usage and not settings:
+        return _renamed(body, layout, asked, model)
     changes: dict[str, object] = dict(settings)
     if model is not None and model != asked.model:
         changes["model"] = model
@@ -62,6 +64,17 @@ def rewrite(
     if ask_usage and asked.stream and operation.name in _TELLS_USAGE:
         changes["stream_options"] = _with_usage(layout)
     return _spliced(body, layout, changes) if changes else body
+
+
+def _renamed(body: bytes, layout: Layout, asked: Asked, model: str | None) -> bytes:
+    """Return the body with another model and nothing else changed: the common case."""
+    if model is None or model == asked.model:
+        return body
+    place = layout.place("model")
+    if place is None:
+        return _spliced(body, layout, {"model": model})
+    start, end = place
+    return b"".join((body[:start], _encoded(model), body[end:]))
 
 
 def _cap(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _INSTRUCTING: Final = frozenset({"system", "developer"})
 _TEXTS: Final = frozenset({"text", "input_text", "output_text", "refusal"})
+_DEEPEST: Final = 8
+"""Contents inside contents; no request of these APIs has more than two."""
 
 
 def request_of(operation: Operation, body: bytes) -> Request:
@@ -75,20 +77,21 @@ def _spoken(said: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             yield text(message.get("role")) or "user", _flat(message.get("content"))
 
 
-def _flat(content: object) -> str:
+def _flat(content: object, depth: int = 0) -> str:
     """Return the text of a content, with that of tools' results inside it."""
-    if not isinstance(content, list):
+    if not isinstance(content, list) or depth > _DEEPEST:
         return text(content)
-    return "\n".join(part for part in map(_part, content) if part)
+    parts = (_part(each, depth) for each in content)
+    return "\n".join(part for part in parts if part)
 
 
-def _part(value: object) -> str:
+def _part(value: object, depth: int) -> str:
     if isinstance(value, str):
         return value
     block = as_object(value)
-    if block.get("type") in _TEXTS:
+    if text(block.get("type")) in _TEXTS:
         return text(block.get("text")) or text(block.get("refusal"))
-    return _flat(block.get("content"))
+    return _flat(block.get("content"), depth + 1)
 
 
 def _of_response(body: bytes, *, streamed: bool) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
 
 from clearbar.route.wire.meters import fees_of, meters_of
 from clearbar.spend.provider_names import service_tier_named
@@ -12,14 +15,14 @@ from clearbar.tools.wire_errors import is_error
 from clearbar.tools.wire_usage import as_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from clearbar.route.wire.meters import Meters
     from clearbar.route.wire.operation import Operation
 
 
-@dataclass(frozen=True, slots=True)
-class Metered:
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+class Metered(NamedTuple):
     """What a reply used, as far as it has told."""
 
     usage: Mapping[str, int] | None
@@ -36,8 +39,28 @@ class Metered:
     """Whether it is an error, or tells of one: also under status 200, or in a stream."""
     output_bytes: int = 0
     """Of text, calls and thoughts seen so far, for an estimate."""
-    partial: Mapping[str, int] = field(default_factory=dict)
+    partial: Mapping[str, int] = _NOTHING
     """Of a reply that is not complete: the input that it told, never an output."""
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One of the answers of a reply."""
+
+    finish_reason: Any = None
+
+
+class Answer(msgspec.Struct, gc=False):
+    """What a whole reply tells of itself, but for the Responses API."""
+
+    id: Any = None
+    model: Any = None
+    type: Any = None
+    status: Any = None
+    service_tier: Any = None
+    stop_reason: Any = None
+    usage: Any = None
+    error: Any = None
+    choices: list[Choice] | None = None
 
 
 class Told:
@@ -82,6 +105,25 @@ class Told:
         if self.operation.name == "responses":
             self.fees = fees_of(reply)
 
+    def take_answer(self, answer: Answer) -> None:
+        """Take a whole reply as `take` does; not one of the Responses API."""
+        if answer.model is not None:
+            self.model = named(answer.model)
+        if answer.id is not None:
+            self.upstream_id = named(answer.id)
+        if answer.service_tier is not None:
+            self.service_tier = tier_of(answer.service_tier)
+        if answer.error or answer.type == "error" or answer.status == "failed":
+            self.failed = True
+        if answer.usage:
+            self.usage = answer.usage
+            if self.operation.protocol == "anthropic":
+                self.take_served(as_object(self.usage))
+        if self.operation.protocol == "anthropic":
+            self.stop_reason = named(answer.stop_reason)
+        elif answer.choices:
+            self.stop_reason = named(answer.choices[0].finish_reason)
+
     def take_served(self, usage: Mapping[str, object]) -> None:
         """Take from a message's usage how it was served."""
         how = served(usage)
@@ -91,7 +133,7 @@ class Told:
 
     def metered(self) -> Metered:
         """Return what is known by now."""
-        meters = meters_of(self.operation, self.usage)
+        meters = None if self.usage is None else meters_of(self.operation, self.usage)
         if self.fees is None:
             meters = None
         elif meters is not None and self.fees:
@@ -107,7 +149,7 @@ class Told:
             self.complete,
             self.failed,
             self.output_bytes,
-            {} if self.complete or meters is None else _inputs(meters),
+            _NOTHING if self.complete or meters is None else _inputs(meters),
         )
 
 

@@ -10,8 +10,8 @@ its calls are charged anew. Two processes that charge at once append the same re
 changes nothing: a charge is a function of the set of its records.
 
 Costs. What the price book prices carries usage alone: the ledger prices it, with the same book. A
-tool's own rates, GPU hours and what is free by declaration go in as reported cost, estimated. A
-call of unknown usage is `unpriced`; it is never taken for free.
+tool's own rates, GPU hours and what is free by declaration go in as declared cost, which stands
+before the book. A call of unknown usage is `unpriced`; it is never taken for free.
 """
 
 from __future__ import annotations
@@ -130,6 +130,7 @@ def record_of(call: EndedCall) -> Record:
         speed=end.speed,
         geo=end.geo,
         reported_cost_usd=end.cost_usd if end.cost_source == "declared" else None,
+        reported_basis="declared" if end.cost_source == "declared" else "estimated",
         upstream_id=end.upstream_id,
         latency_ms=end.latency_ms,
         **told,
