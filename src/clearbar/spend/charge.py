@@ -188,7 +188,7 @@ def charge_id(identity: str) -> str:
 
 def digest_of(payload: bytes) -> str:
     """Return 16 hexadecimal digits that stand for a line's bytes."""
-    return hashlib.sha256(payload).hexdigest()[:16]
+    return hashlib.sha256(payload).digest()[:8].hex()
 
 
 def label_text(labels: dict[str, str]) -> str:

@@ -13,12 +13,13 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-_GLOBAL_PREFIXES: Final = ("msg_", "chatcmpl-", "resp_", "gen-", "cmpl-")
+PROVIDER_PREFIXES: Final = ("msg_", "chatcmpl-", "resp_", "gen-", "cmpl-")
+"""Of ids that are unique over all providers."""
 
 
 def is_provider_id(text: str) -> bool:
     """Return whether an id has a form that only a provider gives, whoever relays it."""
-    return text.startswith(_GLOBAL_PREFIXES)
+    return text.startswith(PROVIDER_PREFIXES)
 
 
 def upstream(provider: str, upstream_id: str) -> str:

@@ -8,13 +8,15 @@ import json
 import socket
 import struct
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.route.serving.gateway import Answered, Gateway, charges, gateway_for, toml
+from tests.route.serving.gateway import Answered, Gateway, charges, gateway, gateway_for, toml
 from tests.tools.upstream import Fault, Upstream
 
 from clearbar.route.journal.reader import calls
+from clearbar.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -360,3 +362,18 @@ def test_what_the_budget_counts_is_what_the_ledger_holds_however_calls_end(
     assert len(found) == 9
     assert counted == pytest.approx(sum(float(each["cost_usd"]) for each in found), abs=1e-8)
     assert counted > 0
+
+
+def test_a_price_that_a_tool_declares_counts_in_the_ledger_as_in_the_budget(tmp_path: Path) -> None:
+    own = 'provider = "openai"\ninput_usd_per_million = "2.5"\noutput_usd_per_million = "20"\n'
+    budget = '\n[[budget]]\nscope = "workflow"\nname = "letters"\nusd = "5"\n'
+    with Upstream(lambda _: "one two") as upstream:
+        text = toml(upstream.url, budget).replace('provider = "openai"\n', own, 1)
+        with gateway(tmp_path, text) as (running, key):
+            assert running.chat(key, max_tokens=100).status == 200
+    [charge] = charges(tmp_path)
+    assert charge["basis"] == "priced"
+    assert charge["cost_usd"] == Decimal("0.0000425")
+    with Workspace(tmp_path) as workspace:
+        [balance] = workspace.budget_balances()
+    assert balance.spent_nusd == 42_500

@@ -1,9 +1,10 @@
 """What a call of the gateway tells the ledger. Pure.
 
 Costs. What the price book prices carries usage: the ledger prices it, with the same book. What the
-worker priced goes along as reported cost, an estimate, which counts where the book has no price:
-a tool's own rates, GPU hours, what is free by declaration. Where the worker knew no price either,
-the charge is `unpriced`, whatever was taken from a budget for it.
+worker priced goes along as reported cost. By a price that the tool itself declares (own rates, GPU
+hours, free by declaration) it is `declared` and stands before the book; else it is an estimate, and
+counts where the book has no price. Where the worker knew no price either, the charge is `unpriced`,
+whatever was taken from a budget for it.
 
 Estimated usage, as of a stream that was cut, is `partial`, so that its cost is `estimated`. A call
 whose worker died is charged as its budgets are: with the amount that was held, as an estimate; of a
@@ -15,13 +16,13 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from clearbar.spend.charge import MAX_QUANTITY, METERS, Origin, Record, label_text, labels_of
-from clearbar.spend.identity import gateway, is_provider_id, upstream
+from clearbar.spend.identity import PROVIDER_PREFIXES, gateway, upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from clearbar.route.journal.entry import Ended, Held
 
@@ -36,7 +37,7 @@ _GATEWAY: Final = "clearbar"
 """The gateway's name in the identity of its charges."""
 _SHORTEST_UNIQUE_ID: Final = 16
 """Without its prefix: `chatcmpl-123` is what some servers say again and again."""
-_LONGEST_PREFIX: Final = 9
+_LONG_ID: Final = _SHORTEST_UNIQUE_ID + max(map(len, PROVIDER_PREFIXES))
 _SEPARATOR: Final = re.compile("[_-]")
 
 
@@ -52,13 +53,19 @@ def is_charge(held: Held, ended: Ended | None) -> bool:
 
 def identity_of(held: Held, ended: Ended) -> str:
     """Return the identity of a call by the provider's id of its answer; else the gateway's."""
-    upstream_id = ended.upstream_id
-    usual = len(upstream_id) >= _LONGEST_PREFIX + _SHORTEST_UNIQUE_ID and is_provider_id(
-        upstream_id
-    )
-    if usual or len(_SEPARATOR.split(upstream_id, 1)[-1]) >= _SHORTEST_UNIQUE_ID:
-        return upstream(held.provider, upstream_id)
-    return own_identity(held.call_id)
+    if len(_SEPARATOR.split(ended.upstream_id, 1)[-1]) < _SHORTEST_UNIQUE_ID:
+        return own_identity(held.call_id)
+    return upstream(held.provider, ended.upstream_id)
+
+
+def identities_of(helds: Sequence[Held], endeds: Sequence[Ended]) -> list[str]:
+    """Return the `identity_of` each call; quick for ids of the forms that providers give."""
+    return [
+        f"upstream:{ended.upstream_id}"
+        if len(ended.upstream_id) >= _LONG_ID and ended.upstream_id.startswith(PROVIDER_PREFIXES)
+        else identity_of(held, ended)
+        for held, ended in zip(helds, endeds, strict=True)
+    ]
 
 
 def own_identity(call_id: str) -> str:
@@ -83,6 +90,7 @@ def record_of(held: Held, ended: Ended, **place: Any) -> Record:
         speed=ended.speed,
         geo=ended.geo,
         reported_cost_usd=usd_of(ended.cost_nusd) if ended.priced else None,
+        reported_basis=basis_of(held, ended),
         upstream_id=ended.upstream_id,
         latency_ms=ended.latency_ms,
         trace_id=held.trace_id,
@@ -91,6 +99,12 @@ def record_of(held: Held, ended: Ended, **place: Any) -> Record:
         **_told(ended.usage),
         **place,
     )
+
+
+def basis_of(held: Held, ended: Ended) -> Literal["declared", "estimated"]:
+    """Return what kind of statement the cost is: the tool's own price stands before the book's."""
+    declared = held.declared and ended.priced and ended.known == "reported"
+    return "declared" if declared else "estimated"
 
 
 def lost_record(held: Held, **place: Any) -> Record:

@@ -6,7 +6,8 @@ small part of the cost: nearly all calls of a gateway. Those of which there is g
 
 from __future__ import annotations
 
-from itertools import chain, groupby
+from collections import defaultdict
+from itertools import chain, count, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -15,15 +16,16 @@ from clearbar.route.journal.charge_record import (
     FREE_OPERATIONS,
     fault_in,
     fault_of,
-    identity_of,
+    identities_of,
     is_charge,
     record_of,
+    usd_of,
 )
 from clearbar.spend.batch import kind_of
 from clearbar.spend.charge import MAX_QUANTITY, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from clearbar.route.journal.entry import Ended, Held
     from clearbar.spend.batch import Kind
@@ -32,7 +34,8 @@ LAST_US: Final = 253_402_300_800_000_000
 """The year 10000."""
 _USUAL_BYTES: Final = 8_000
 """Of both lines of a call. So no name or id of it is too long for the ledger."""
-_NANO: Final = 10**9
+_MOST_SHORT_NUSD: Final = 10**13
+"""The engine reads no number that has more than 38 digits before its exponent is taken in."""
 _OF_HELD: Final = attrgetter(
     "provider",
     "model",
@@ -44,8 +47,9 @@ _OF_HELD: Final = attrgetter(
     "labels",
     "tool",
     "arm",
+    "declared",
 )
-_OF_ENDED: Final = attrgetter("model", "outcome", "known", "service_tier", "speed", "geo")
+_OF_ENDED: Final = attrgetter("model", "outcome", "known", "priced", "service_tier", "speed", "geo")
 
 
 EndedCall: TypeAlias = "tuple[Held, int, Ended, int, bytes]"
@@ -83,9 +87,11 @@ def runs_of(calls: Sequence[EndedCall]) -> Iterator[tuple[bool, list[EndedCall]]
 def rows_of(segment: str, calls: Sequence[EndedCall]) -> Rows:
     """Return usual calls as columns: the same as a `record_of` of each would say."""
     helds, _, endeds, offsets, payloads = zip(*calls, strict=True)
-    keys = list(zip(map(_OF_HELD, helds), map(_OF_ENDED, endeds), strict=True))
-    example = dict(zip(keys, calls, strict=True))
-    numbers = {key: number for number, key in enumerate(example)}
+    pairs = list(
+        zip(_numbered(map(_OF_HELD, helds)), _numbered(map(_OF_ENDED, endeds)), strict=True)
+    )
+    numbers = _numbered(pairs)
+    examples = dict(zip(numbers, calls, strict=True))
     usages = [ended.usage for ended in endeds]
     columns: dict[str, Sequence[Any]] = {
         meter: [usage.get(meter) for usage in usages] for meter in set(chain(*usages))
@@ -93,7 +99,7 @@ def rows_of(segment: str, calls: Sequence[EndedCall]) -> Rows:
     columns |= {
         "started_at_us": [held.at_us for held in helds],
         "ended_at_us": [ended.at_us for ended in endeds],
-        "reported_cost_usd": [_usd(ended.cost_nusd) if ended.priced else None for ended in endeds],
+        "reported_cost_usd": _dollars(endeds),
         "trace_id": [held.trace_id for held in helds],
         "session_id": [held.run for held in helds],
         "task_id": [held.task for held in helds],
@@ -105,11 +111,24 @@ def rows_of(segment: str, calls: Sequence[EndedCall]) -> Rows:
     return Rows(
         segment,
         [held.call_id for held in helds],
-        [identity_of(held, ended) for held, ended in zip(helds, endeds, strict=True)],
+        identities_of(helds, endeds),
         columns,
-        [kind_of(record_of(held, ended, identity="")) for held, _, ended, *_ in example.values()],
-        [numbers[key] for key in keys],
+        [kind_of(record_of(held, ended, identity="")) for held, _, ended, *_ in examples.values()],
+        numbers,
     )
+
+
+def _numbered(keys: Iterable[Hashable]) -> list[int]:
+    """Return a number for each key, the same for equal ones: 0, 1, ... as they first come."""
+    numbers: defaultdict[Hashable, int] = defaultdict(count().__next__)
+    return [numbers[key] for key in keys]
+
+
+def _dollars(endeds: Sequence[Ended]) -> list[str | None]:
+    """Return what the workers took for the calls, in nano-dollars, as dollars; None: no price."""
+    if max([ended.cost_nusd for ended in endeds]) < _MOST_SHORT_NUSD:
+        return [f"{ended.cost_nusd}e-9" if ended.priced else None for ended in endeds]
+    return [str(usd_of(ended.cost_nusd)) if ended.priced else None for ended in endeds]
 
 
 def is_datable(*times_us: int) -> bool:
@@ -145,8 +164,3 @@ def _is_usual(call: EndedCall) -> bool:
         and is_charge(held, ended)
         and not fault_of(ended)
     )
-
-
-def _usd(amount_nusd: int) -> str:
-    """Return nano-dollars as dollars, as the engine reads them."""
-    return f"{amount_nusd // _NANO}.{amount_nusd % _NANO:09d}"

@@ -59,6 +59,8 @@ class Held(msgspec.Struct, array_like=True, tag="H", frozen=True, gc=False):
     worker: str = ""
     sampled: bool = True
     """Whether its span is sent on: what the trace context that came in says; True without one."""
+    declared: bool = False
+    """Whether its price is one that the workspace declares of the tool, not the book's."""
 
 
 class Ended(msgspec.Struct, array_like=True, tag="E", frozen=True, gc=False):

@@ -16,6 +16,7 @@ from clearbar.route.serving.headers import finished_head, header, prepared_head
 from clearbar.route.trace_context import read_tracestate, traceparent
 from clearbar.route.wire.metering import meter_for
 from clearbar.route.wire.rewriting import rewrite
+from clearbar.tools.tool import TokenPrice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from clearbar.route.wire.reading import Asked
     from clearbar.tools.tool import Tool
 
+_BY_THE_BOOK: Final = TokenPrice()
 _LONGEST_CALL_S: Final = 3600.0
 _CONNECT_S: Final = 10.0
 
@@ -319,6 +321,7 @@ def held_of(
         claim.output_tokens,
         means.worker if holding is None else holding.worker,
         caller.sampled or not caller.parent_span_id,
+        tool.cost != _BY_THE_BOOK,
     )
 
 

@@ -27,6 +27,7 @@ from clearbar.route.serving.inquiry import NANO, claim_of
 from clearbar.route.wire.operation import operation_of
 from clearbar.route.wire.reading import Asked
 from clearbar.tools.address import PROTOCOLS, provider_of
+from clearbar.tools.tool import TokenPrice
 
 if TYPE_CHECKING:
     from clearbar.route.admit import Admitted
@@ -229,6 +230,7 @@ class Holds:
             claim.input_tokens,
             claim.output_tokens,
             means.worker if holding is None else holding.worker,
+            declared=tool.cost != TokenPrice(),
         )
 
     def _caller(self, wanted: HoldWanted, key: str) -> tuple[Caller, str] | Refusal:
