@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from clearbar.route.http.heads import HOP_BY_HOP
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,21 +17,7 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
-_OF_ONE_CONNECTION: Final = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"expect",
-        b"content-length",
-    }
-)
+_OF_ONE_CONNECTION: Final = HOP_BY_HOP | {b"expect", b"content-length"}
 _NOT_TO_THE_TOOL: Final = _OF_ONE_CONNECTION | {
     b"host",
     b"accept-encoding",
