@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VERSIONS ?= 3.12 3.13
 BIN := .venv/bin
+# Tests of processes and clocks share two cores with all others: what failed is run once more, alone.
+ALONE := echo "again, alone: what failed"
 export UV_COMPILE_BYTECODE = 1
 export UV_LINK_MODE = copy
 export PYTHONDONTWRITEBYTECODE =
@@ -33,9 +35,9 @@ demo: .venv/ok  ## a sample company: its scorecard, its verdicts, and a page to 
 
 test: .venv/dev  ## all tests, the fast ones first, with branch coverage of these
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -m "not slow" -q -n 2
+	@$(BIN)/coverage run -m pytest -m "not slow" -q -n 2 || { $(ALONE) && $(BIN)/coverage run -m pytest -m "not slow" -q --last-failed --last-failed-no-failures none; }
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
-	@$(BIN)/python -m pytest -m slow -q -n 2
+	@$(BIN)/python -m pytest -m slow -q -n 2 || { $(ALONE) && $(BIN)/python -m pytest -m slow -q --last-failed --last-failed-no-failures none; }
 
 fast: .venv/dev  ## the fast tests only
 	@$(BIN)/pytest -m "not slow" -q
@@ -50,7 +52,8 @@ versions: .venv/dev  ## the fast tests on the other Pythons that are installed h
 	    || { echo "Python $$version is not installed here: not tested on it"; continue; }; \
 	  .boot/bin/uv pip sync --quiet --python .venvs/$$version --require-hashes requirements-dev.lock \
 	    && .boot/bin/uv pip install --quiet --python .venvs/$$version --no-deps --no-build-isolation --editable . \
-	    && .venvs/$$version/bin/python -m pytest -m "not slow" -q -n 2 -p no:cacheprovider || exit 1; \
+	    && { .venvs/$$version/bin/python -m pytest -m "not slow" -q -n 2 -o cache_dir=.venvs/$$version/cache \
+	      || { $(ALONE) && .venvs/$$version/bin/python -m pytest -m "not slow" -q -o cache_dir=.venvs/$$version/cache --last-failed --last-failed-no-failures none; }; } || exit 1; \
 	done
 
 lint: .venv/dev  ## style and formatting

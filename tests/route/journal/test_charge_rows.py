@@ -68,6 +68,7 @@ BEGINNINGS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "labels": st.sampled_from(["", "|city=Oslo|"]),
     "arm": st.sampled_from(["tool", "passed", "shadow"]),
     "amount_nusd": st.sampled_from([0, 1, 10**6]),
+    "declared": st.booleans(),
 }
 ENDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "at_us": TIMES,

@@ -34,8 +34,7 @@ LAST_US: Final = 253_402_300_800_000_000
 """The year 10000."""
 _USUAL_BYTES: Final = 8_000
 """Of both lines of a call. So no name or id of it is too long for the ledger."""
-_MOST_SHORT_NUSD: Final = 10**13
-"""The engine reads no number that has more than 38 digits before its exponent is taken in."""
+_DOLLAR_NUSD: Final = 10**9
 _OF_HELD: Final = attrgetter(
     "provider",
     "model",
@@ -126,9 +125,9 @@ def _numbered(keys: Iterable[Hashable]) -> list[int]:
 
 def _dollars(endeds: Sequence[Ended]) -> list[str | None]:
     """Return what the workers took for the calls, in nano-dollars, as dollars; None: no price."""
-    if max([ended.cost_nusd for ended in endeds]) < _MOST_SHORT_NUSD:
-        return [f"{ended.cost_nusd}e-9" if ended.priced else None for ended in endeds]
-    return [str(usd_of(ended.cost_nusd)) if ended.priced else None for ended in endeds]
+    if max([ended.cost_nusd for ended in endeds]) < _DOLLAR_NUSD:
+        return [f"0.{ended.cost_nusd:09d}" if ended.priced else None for ended in endeds]
+    return [f"{usd_of(ended.cost_nusd):f}" if ended.priced else None for ended in endeds]
 
 
 def is_datable(*times_us: int) -> bool:
