@@ -76,7 +76,7 @@ prices: .venv/dev  ## rewrite the shipped price book, after `make lock` has move
 	@$(BIN)/python -c "from pathlib import Path; from clearbar.spend.prices import ship; ship(Path('src/clearbar/spend/price_book'))"
 
 bench: .venv/dev  ## ratios against peers and limits; never absolute times
-	@for b in ingest pricing scorecard trial_cases trial_search trial_cascades trials no_model budgets drift gateway; do $(BIN)/python benchmarks/$$b.py || exit 1; done
+	@for b in ingest pricing scorecard trial_cases trial_search trial_cascades trials no_model budgets drift journal gateway; do $(BIN)/python benchmarks/$$b.py || exit 1; done
 
 lock: .boot/ok  ## renew the locks: hashes, no addresses
 	@.boot/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group build -o requirements.lock

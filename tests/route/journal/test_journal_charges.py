@@ -125,6 +125,15 @@ def test_a_call_whose_beginning_was_read_before_is_charged_when_it_ends(home: Ho
     assert home.record("upstream:chatcmpl-0123456789abcdef-long")["task_id"] == "task-1"
 
 
+def test_a_beginning_that_is_written_again_after_a_pass_is_one_call(home: Home) -> None:
+    with journal(home.journals) as opened:
+        opened.append(held("c1"))
+        assert home.charge() == 0
+        append(opened, [held("c1"), ended("c1")])
+    assert home.charge() == 1
+    assert home.usage().calls == 1
+
+
 def test_a_call_in_flight_is_no_charge_and_one_that_is_lost_is_an_estimate_once(home: Home) -> None:
     with journal(home.journals) as opened:
         opened.append(held("c1", amount_nusd=1_234_567))
