@@ -30,7 +30,7 @@ BATCH_RECORDS: Final = 50_000
 _BATCH_CHARACTERS: Final = 48_000_000
 """A batch of more is published at once, so that whatever records say, it fits into memory."""
 _MEMORY: Final = "160MB"
-_TEXTS: Final = ("identity", "trace_id", "session_id", "task_id")
+_TEXTS: Final = ("identity", "aliases", "trace_id", "session_id", "task_id")
 _MAX_CHARACTERS: Final = 1_000_000
 """Of the names and ids of one record."""
 
@@ -97,6 +97,7 @@ class Appender:
         if origin is not self._origin or shared != self._shared:
             self._turn_to(origin, shared)
         characters = self._shared_characters + len(record.identity) + len(record.session_id)
+        characters += len(record.aliases)
         characters += len(record.trace_id) + len(record.task_id)
         if characters >= _MAX_CHARACTERS:
             return False
@@ -184,7 +185,7 @@ class Appender:
                        make_timestamp(ended_at_us) AS ended_at,
                        make_timestamp(seen_at_us) AS seen_at,
                        final, calls, {", ".join(METERS)}, reasoning_tokens, reported_cost_usd,
-                       identity, trace_id, session_id, task_id, latency_ms, line,
+                       reported_cost, identity, aliases, trace_id, session_id, task_id, latency_ms, line,
                        "offset" AS byte_offset, length AS byte_length, digest, lines
                 FROM taken"""
             )

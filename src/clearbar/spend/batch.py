@@ -87,6 +87,9 @@ def kind_of(record: Record) -> Kind:
         record.speed,
         record.geo,
         record.reported_basis,
+        record.reported_currency,
+        record.charge_category,
+        record.commitment_status,
     )
 
 

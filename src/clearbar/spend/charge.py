@@ -120,9 +120,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     ended_at_us: int | None = None
     seen_at_us: int | None = None
     """The time on the line that won, where several lines told of one call."""
-    grain: Literal["call", "bucket"] = "call"
+    aliases: str = ""
+    """Other identities by which this call is known elsewhere: the text of `identity.alias_text`."""
+    grain: Literal["call", "bucket", "bill"] = "call"
+    """One call, a provider's count of many, or a line of a bill: of one dollar, the bill sets the
+    total and the calls the split."""
     calls: int = 1
-    """1, or the number of calls in a bucket."""
+    """1, the number of calls in a bucket, or 0 on a line of a bill."""
     status: Literal["ok", "error", "cancelled", "cache_hit"] = "ok"
     usage: Literal["final", "partial", "missing"] = "final"
     final: int = 0
@@ -162,6 +166,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     reported_basis: Literal["billed", "declared", "estimated"] = "estimated"
     """Whether `reported_cost_usd` is what a bill says, what follows from a price that the workspace
     itself declares of the tool, or what some program computed."""
+
+    reported_cost: Decimal | None = None
+    """The cost where it is not in US dollars; `reported_cost_usd` is then None."""
+    reported_currency: str = ""
+    """ISO 4217 code of `reported_cost`; empty for US dollars."""
+    charge_category: Literal["usage", "purchase", "tax", "credit", "adjustment"] = "usage"
+    """As in FOCUS. A credit, and a correction of too much, is negative."""
+    commitment_status: Literal["", "used", "unused"] = ""
+    """As in FOCUS: whether the line is the used or the unused share of something paid in advance."""
 
     upstream_id: str = ""
     trace_id: str = ""

@@ -17,6 +17,7 @@ _IDENTITY: Final = {
     "ended_at": "TIMESTAMP",
     "seen_at": "TIMESTAMP",
     "identity": "VARCHAR",
+    "aliases": "VARCHAR",
     "evidence": "TINYINT",
     "final": "BIGINT",
 }
@@ -39,6 +40,10 @@ _MONEY: Final = {
     "price_version": "VARCHAR",
     "reported_cost_usd": COST_TYPE,
     "reported_basis": "VARCHAR",
+    "reported_cost": COST_TYPE,
+    "reported_currency": "VARCHAR",
+    "charge_category": "VARCHAR",
+    "commitment_status": "VARCHAR",
 }
 _THREADS: Final = {
     "trace_id": "VARCHAR",
@@ -90,6 +95,8 @@ TAKEN: Final[dict[str, str]] = {
     "calls": "BIGINT",
     **dict.fromkeys((*METERS, "reasoning_tokens"), "BIGINT"),
     "reported_cost_usd": COST_TYPE,
+    "reported_cost": COST_TYPE,
+    "aliases": "VARCHAR",
     **_THREADS,
     "line": "BIGINT",
     "offset": "BIGINT",
@@ -106,5 +113,8 @@ SHARED: Final[dict[str, str]] = {
     "usage": "VARCHAR",
     **CONTEXT,
     "reported_basis": "VARCHAR",
+    "reported_currency": "VARCHAR",
+    "charge_category": "VARCHAR",
+    "commitment_status": "VARCHAR",
 }
 """Fields of `Record` that say one of a few things. So many records of a file share all of them."""

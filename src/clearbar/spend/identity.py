@@ -57,3 +57,13 @@ def bucket(source: str, account: str, start_us: int, width_us: int, *dimensions:
 def content(source: str, *parts: str) -> str:
     """Return the weak identity of a record that names no id: a hash of what it says."""
     return f"content:{source}:{hashlib.sha256(chr(31).join(parts).encode()).hexdigest()[:32]}"
+
+
+def alias_text(*identities: str) -> str:
+    """Return other identities of one call as the one text that `Record.aliases` holds."""
+    return "\n".join(sorted({each for each in identities if each}))
+
+
+def aliases_of(text: str) -> list[str]:
+    """Return the identities that `alias_text` wrote."""
+    return text.split("\n") if text else []

@@ -60,6 +60,22 @@ def usd(value: object, name: str) -> Decimal | None:
     return amount
 
 
+def signed_usd(value: object, name: str) -> Decimal | None:
+    """Return an amount of a bill exactly, which may be negative; None where nothing is reported.
+
+    Raises:
+        QuarantineError: when it is no amount, or one of more than a thousand million.
+    """
+    if value is None or value == "":
+        return None
+    amount = _decimal(value)
+    if amount is None:
+        raise QuarantineError(f"{name} is not a number")
+    if abs(amount) > _MAX_USD:
+        raise QuarantineError(f"{name} is impossibly large")
+    return amount
+
+
 def rest_of(whole: int | None, whole_name: str, **parts: int | None) -> int | None:
     """Return what is left of `whole` without its parts; None where the whole is not reported.
 
