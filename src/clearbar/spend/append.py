@@ -185,8 +185,9 @@ class Appender:
                        make_timestamp(ended_at_us) AS ended_at,
                        make_timestamp(seen_at_us) AS seen_at,
                        final, calls, {", ".join(METERS)}, reasoning_tokens, reported_cost_usd,
-                       reported_cost, identity, aliases, trace_id, session_id, task_id, latency_ms, line,
-                       "offset" AS byte_offset, length AS byte_length, digest, lines
+                       reported_cost, identity, aliases, trace_id, session_id, task_id,
+                       latency_ms, line, "offset" AS byte_offset, length AS byte_length, digest,
+                       lines
                 FROM taken"""
             )
         self._batch = Batch()

@@ -174,7 +174,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     charge_category: Literal["usage", "purchase", "tax", "credit", "adjustment"] = "usage"
     """As in FOCUS. A credit, and a correction of too much, is negative."""
     commitment_status: Literal["", "used", "unused"] = ""
-    """As in FOCUS: whether the line is the used or the unused share of something paid in advance."""
+    """As in FOCUS: the used or the unused share of something that was paid in advance."""
 
     upstream_id: str = ""
     trace_id: str = ""
