@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from clearbar.cli.options import DefaultGroup, complete_workflow, print_json, workspace_options
+from clearbar.cli.group import LazyGroup
+from clearbar.cli.options import complete_workflow, print_json, workspace_options
 
 if TYPE_CHECKING:
     from clearbar.workspace import Workspace
 
-_LATER: Final = {
-    "budgets": "Show what every budget has left.",
-    "capture": "Show or export the requests that are kept.",
-    "key": "Issue, list and revoke the keys of clients.",
-    "serve": "Run the gateway.",
-    "watch": "Show how the tools in force do.",
-}
-"""Commands of other modules, with what `--help` says of them, so that it loads none."""
-_HIDDEN: Final = "worker"
-_LONGEST_HELP: Final = 80
-
-
-class RouteGroup(DefaultGroup):
-    """The commands of `clearbar route`."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one command."""
-        if cmd_name not in (*_LATER, _HIDDEN):
-            return super().get_command(ctx, cmd_name)
-        loaded: click.Command = import_module(f"clearbar.cli.route_{cmd_name}").command
-        return loaded
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with one line each."""
-        del ctx
-        shown = [each for _, each in sorted(self.commands.items()) if not each.hidden]
-        with formatter.section("Commands"):
-            formatter.write_dl(
-                [(each.name or "", each.get_short_help_str(_LONGEST_HELP)) for each in shown]
-            )
-
-
-@click.group("route", cls=RouteGroup)
+@click.group("route", cls=LazyGroup)
 def command() -> None:
     """Send requests to the tool that won, within budget: routes, keys, the gateway."""
 
@@ -81,6 +49,13 @@ def show(workspace: Workspace, name: str | None, *, as_json: bool) -> None:
         route_view.print_gateway(screen, table, workspace.declared.gateway)
 
 
-for _name, _text in _LATER.items():
-    command.add_command(click.Command(_name, short_help=_text))
-command.add_command(click.Command(_HIDDEN, hidden=True))
+command.load_later(
+    {
+        "budgets": "Show what every budget has left.",
+        "capture": "Show or export the requests that are kept.",
+        "key": "Issue, list and revoke the keys of clients.",
+        "serve": "Run the gateway.",
+        "watch": "Show how the tools in force do.",
+    },
+    hidden=("worker",),
+)

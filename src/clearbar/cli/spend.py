@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clearbar.cli.options import DefaultGroup, chosen_period, print_json, workspace_options
+from clearbar.cli.group import LazyGroup
+from clearbar.cli.options import chosen_period, print_json, workspace_options
 
 if TYPE_CHECKING:
     from clearbar.workspace import Workspace
 
 
-@click.group("spend", cls=DefaultGroup)
+@click.group("spend", cls=LazyGroup)
 def command() -> None:
     """Add usage records, show what they cost, trace a number to its bytes."""
 
@@ -150,3 +151,10 @@ def reprice(workspace: Workspace, period: str | None, *, as_json: bool) -> None:
         print_json({"repriced": count})
     else:
         click.echo(f"{count:,} records have a new price")
+
+
+command.load_later(
+    {
+        "pull": "Fetch usage and costs from a provider or a gateway.",
+    }
+)
