@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
+from clearbar.core.authorities import context_for
 from clearbar.core.errors import ClearbarError
+from clearbar.core.retry_after import retry_after_s
 from clearbar.tools.address import no_url, protocol_of, url_of
-from clearbar.tools.retry_after import retry_after_s
 from clearbar.tools.tool import Answer, Failure
 from clearbar.tools.wire import body_of, decoded, headers_of, read_answer
 from clearbar.tools.wire_errors import NotAnAnswer, error_of
@@ -94,7 +95,7 @@ class Endpoints:
         if secure not in self._opened:
             nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self._opened[secure] = httpx2.AsyncClient(
-                verify=_authorities(self._environment) if secure else nobody,
+                verify=context_for(self._environment) if secure else nobody,
                 timeout=None,  # each call has that of its tool
                 limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
                 trust_env=False,
@@ -118,20 +119,6 @@ class Endpoints:
                 "copy the key again",
             )
         return key
-
-
-def _authorities(environment: Mapping[str, str]) -> ssl.SSLContext:
-    file, folder = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
-    if not file and not folder:
-        return httpx2.create_ssl_context(trust_env=False)
-    try:
-        return ssl.create_default_context(cafile=file or None, capath=folder or None)
-    except OSError as error:
-        raise ClearbarError(
-            f"the authorities that SSL_CERT_FILE or SSL_CERT_DIR name cannot be read:"
-            f" {error.strerror or 'no certificates'}",
-            "correct the variable, or unset it",
-        ) from error
 
 
 async def _read(tool: Tool, response: httpx2.Response) -> Answer | Failure:

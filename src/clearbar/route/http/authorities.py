@@ -1,38 +1,22 @@
-"""Whose certificates of upstreams are trusted."""
+"""Encrypted connections to upstreams."""
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING
 
-from clearbar.core.errors import ClearbarError
+from clearbar.core import authorities
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
 
 def context_for(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """Return how encrypted connections are made: host names and certificates are checked.
-
-    Certificates are judged by the system's authorities, or by those that `SSL_CERT_FILE` or
-    `SSL_CERT_DIR` name. Loading them takes tens of milliseconds: do it once.
+    """Return how encrypted connections are made, see `core.authorities`; they speak HTTP/1.1.
 
     Raises:
         ClearbarError: when what the variables name cannot be read.
     """
-    file, folder = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
-    if file or folder:
-        try:
-            context = ssl.create_default_context(cafile=file or None, capath=folder or None)
-        except OSError as error:
-            raise ClearbarError(
-                "the authorities that SSL_CERT_FILE or SSL_CERT_DIR name cannot be read:"
-                f" {error.strerror or 'no certificates'}",
-                "correct the variable, or unset it",
-            ) from error
-    else:
-        import httpx2  # noqa: PLC0415 - heavy, and of use here to those alone who ask outside
-
-        context = httpx2.create_ssl_context(trust_env=False)
+    context = authorities.context_for(environment)
     context.set_alpn_protocols(["http/1.1"])
     return context

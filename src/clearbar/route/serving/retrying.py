@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from clearbar.tools.retry_after import retry_after_s
+from clearbar.core.retry_after import retry_after_s
 
 if TYPE_CHECKING:
     from clearbar.route.http.upstream import Broken

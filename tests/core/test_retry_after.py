@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearbar.tools.retry_after import retry_after_s
+from clearbar.core.retry_after import retry_after_s
 
 NOW = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
 
