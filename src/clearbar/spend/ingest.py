@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from clearbar.core.errors import ClearbarError, Problem
 from clearbar.spend.append import BATCH_RECORDS, Appender, FileRead
 from clearbar.spend.candidates import mapping_for
+from clearbar.spend.pull.of_pull import of_pull
 from clearbar.spend.source_file import UnreadableFile, open_source_file, state_of
 from clearbar.spend.sources import SOURCES
 
@@ -234,8 +235,13 @@ class _Reading:
 
 
 def _items(file: SourceFile, source: Source) -> Iterator[Record | Problem]:
+    pull = of_pull(file.path)
     try:
-        yield from source.read(file)
+        if pull is None:
+            yield from source.read(file)
+        else:
+            for item in source.read(file):
+                yield item if isinstance(item, Problem) else pull.told(item)
     except ClearbarError as error:
         yield Problem(error.message, error.hint)
 

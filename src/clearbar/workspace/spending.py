@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import random
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clearbar.workspace.opened import Opened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from clearbar.core.period import Period
     from clearbar.own.explanation import Explanation
     from clearbar.spend.ingest import Progress, Summary
+    from clearbar.spend.pull.pulling import Pulled, Shown
     from clearbar.spend.report import SpendReport
     from clearbar.spend.trace import Trace
 
@@ -29,6 +34,30 @@ class Spending(Opened):
         tables, now = self.declared.tables, self._clock()
         self._forget()
         return ingest(files, self.ledger, self.book, self.store, tables, self.folder, now, progress)
+
+    def pull(
+        self,
+        api: str,
+        since: date | None = None,
+        account: str = "",
+        environment: Mapping[str, str] = os.environ,
+        shown: Shown | None = None,
+    ) -> tuple[list[Pulled], Summary]:
+        """Fetch usage and costs from an API and read them into the ledger.
+
+        What an earlier pull has kept and not added, because it was killed, is added too.
+        """
+        from clearbar.spend.pull.apis import api_named
+        from clearbar.spend.pull.fetch import Fetcher
+        from clearbar.spend.pull.kept import place_of
+        from clearbar.spend.pull.pulling import pull
+
+        named, root = api_named(api), self.ledger.folder.path.parent
+        place = place_of(root, named.name, account)
+        with Fetcher(named, environment, time.sleep, random.random, self._clock) as fetcher:
+            pulled = pull(named, fetcher, root, account, since, self._clock, shown)
+        place.mkdir(parents=True, exist_ok=True)
+        return pulled, self.add([str(place)])
 
     def reprice(self, period: Period) -> int:
         """Price the charges of a period again; return how many records have another price."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from clearbar.spend.sources import claude_code, litellm, openai_usage, otlp, table
+from clearbar.spend.sources import claude_code, litellm, openai_usage, otlp, table, withdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,5 +51,5 @@ class Source(Protocol):
         ...
 
 
-SOURCES: Final[tuple[Source, ...]] = (table, claude_code, litellm, openai_usage, otlp)
+SOURCES: Final[tuple[Source, ...]] = (table, claude_code, litellm, openai_usage, otlp, withdrawn)
 """The first that recognises a file reads it."""
