@@ -22,6 +22,6 @@ from clearbar.spend.usage import Usage
 def test_what_is_proposed_takes_what_it_was_proposed_for(name: str) -> None:
     origin = Origin("litellm", project=name)
     usage = Usage(calls=1, cost_usd=Decimal(1))
-    text = propose([Explanation(origin, UNATTRIBUTED, UNTAKEN.why, usage)])
-    [workflow] = parse(text, Path("clearbar.toml")).workflows
+    [proposal] = propose([Explanation(origin, UNATTRIBUTED, UNTAKEN.why, usage)])
+    [workflow] = parse(proposal.text, Path("clearbar.toml")).workflows
     assert attribute(origin, [workflow]).workflow == workflow.name

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearbar.cli import outcome_git
+from clearbar.cli.group import LazyGroup
 from clearbar.cli.options import (
-    DefaultGroup,
     chosen_period,
     complete_workflow,
     print_json,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from clearbar.workspace import Workspace
 
 
-@click.group("own", cls=DefaultGroup)
+@click.group("own", cls=LazyGroup)
 def command() -> None:
     """Show who owns each workflow and what a good outcome costs; record outcomes."""
 
@@ -101,3 +102,7 @@ def add(workspace: Workspace, files: tuple[Path, ...], *, as_json: bool) -> None
         f"{told:,} outcomes: {read.new:,} new, {read.known:,} known, {len(read.problems):,} bad"
     )
     print_bad_outcomes(read)
+
+
+outcome.add_command(outcome_git.command)
+command.load_later({"discover": "Propose workflows for spend that belongs to none."})

@@ -12,6 +12,7 @@ from clearbar.cli.options import complete_workflow, print_json, workspace_option
 if TYPE_CHECKING:
     from clearbar.workspace import Workspace
 
+
 @click.group("route", cls=LazyGroup)
 def command() -> None:
     """Send requests to the tool that won, within budget: routes, keys, the gateway."""

@@ -136,17 +136,23 @@ def problems(workspace: Workspace, *, as_json: bool) -> None:
 
 @command.command("reprice")
 @click.argument("period", required=False)
+@click.option("--book", metavar="X", help="Another price book than today's.")
 @workspace_options
-def reprice(workspace: Workspace, period: str | None, *, as_json: bool) -> None:
-    """Price charges again with today's price book and overrides, in all or in a PERIOD.
+def reprice(workspace: Workspace, period: str | None, book: str | None, *, as_json: bool) -> None:
+    """Price charges again with today's price book and declarations, in all or in a PERIOD.
 
     A charge keeps the price it came in with until you say this. The old price stays on record.
 
+    X is a version as a charge's trace shows it, or its first letters; a file of .clearbar/prices,
+    or a folder with one book. A version is the book with what clearbar.toml declared at that time,
+    so the same version always gives the same prices.
+
     \b
-    Example:
+    Examples:
       clearbar spend reprice 2026-10
+      clearbar spend reprice --book 'genai-prices 0.2.3+1f0c9a2b'
     """
-    count = workspace.reprice(chosen_period(workspace, period, "all"))
+    count = workspace.reprice(chosen_period(workspace, period, "all"), book)
     if as_json:
         print_json({"repriced": count})
     else:
@@ -155,6 +161,8 @@ def reprice(workspace: Workspace, period: str | None, *, as_json: bool) -> None:
 
 command.load_later(
     {
+        "export": "Write charges to a file: CSV, Parquet or FOCUS.",
+        "receive": "Receive traces and events from OpenTelemetry exporters.",
         "pull": "Fetch usage and costs from a provider or a gateway.",
     }
 )

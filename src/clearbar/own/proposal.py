@@ -1,19 +1,22 @@
-"""A first clearbar.toml from what the ledger holds: a workflow for each project or team."""
+"""Entries of clearbar.toml for spend that is nobody's: a workflow for each project or team."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from clearbar.core.money import usd
 from clearbar.own.workflow import UNATTRIBUTED
+from clearbar.spend.report import usage_json
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from clearbar.own.explanation import Explanation
     from clearbar.spend.charge import Origin
@@ -23,7 +26,39 @@ _BY: Final = ("workflow", "agent", "project", "team", "service", "credential", "
 _MOST: Final = 20
 
 
-def propose(lines: Iterable[Explanation]) -> str:
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An entry that a person may take over."""
+
+    name: str
+    """Of the workflow; no two proposals have the same."""
+    field: str
+    """The dimension whose value it takes, as its rule says."""
+    value: str
+    usage: Usage
+    """What would belong to it."""
+    text: str
+    """The entry."""
+
+    def json(self) -> dict[str, Any]:
+        """Return JSON values."""
+        named = {"name": self.name, "field": self.field, "value": self.value}
+        return {**named, "text": self.text, **usage_json(self.usage)}
+
+
+FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "proposals": "Dearest first; each has the fields of `Usage` too.",
+        "proposals[].name": "The workflow's name.",
+        "proposals[].field": "The dimension that its rule matches.",
+        "proposals[].value": "The value that it matches.",
+        "proposals[].text": "The entry of clearbar.toml.",
+    }
+)
+"""Every field of what `clearbar own discover --json` prints."""
+
+
+def propose(lines: Iterable[Explanation]) -> list[Proposal]:
     """Return `[[workflow]]` entries for unattributed spend, dearest first; a person finishes."""
     sums: dict[tuple[str, str], Usage] = defaultdict(Usage)
     for line in lines:
@@ -32,7 +67,7 @@ def propose(lines: Iterable[Explanation]) -> str:
             sums[named] += line.usage
     dearest = sorted(sums.items(), key=lambda each: (-each[1].cost_usd, each[0]))[:_MOST]
     taken: set[str] = set()
-    return "".join(_entry(named, usage, taken) for named, usage in dearest)
+    return [_proposal(*named, usage, taken) for named, usage in dearest]
 
 
 def _named_by(origin: Origin) -> tuple[str, str] | None:
@@ -40,14 +75,17 @@ def _named_by(origin: Origin) -> tuple[str, str] | None:
     return next(((field, value) for field, value in found if value), None)
 
 
-def _entry(named: tuple[str, str], usage: Usage, taken: set[str]) -> str:
-    field, value = named
+def _proposal(field: str, value: str, usage: Usage, taken: set[str]) -> Proposal:
     name = base = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:60] or field
     number = 1
     while name in taken:
         number += 1
         name = f"{base}-{number}"
     taken.add(name)
+    return Proposal(name, field, value, usage, _entry(name, field, value, usage))
+
+
+def _entry(name: str, field: str, value: str, usage: Usage) -> str:
     glob = re.sub(r"^\s|\s$|\x7f", "?", re.sub(r"([*?\[])", r"[\1]", value))
     literal = msgspec.json.encode(glob).decode()
     return f"""

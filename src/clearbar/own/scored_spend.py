@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearbar.core.period import ALL, Period
 from clearbar.own import outcomes
-from clearbar.own.attribution import attribute_all
+from clearbar.own.attribution import Attribution, attribute_all
 from clearbar.own.card_days import days_of
 from clearbar.own.explanation import Explanation, explain, origin_text
 from clearbar.own.scorecard import build
@@ -62,7 +62,11 @@ class ScoredSpend:
         self._store = store
         self._workflows = workflows
         self._tiers = tiers
-        self.attributions = attribute_all(reading.origins, workflows)
+        fixed = {
+            key: Attribution(workflow or None, None, why)
+            for key, (workflow, why) in reading.fixed.items()
+        }
+        self.attributions = attribute_all(reading.origins, workflows) | fixed
         self.workflow_of = {
             key: found.workflow or UNATTRIBUTED for key, found in self.attributions.items()
         }

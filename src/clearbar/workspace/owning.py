@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clearbar.own.card import Scorecard
+    from clearbar.own.merged.history import MergedWork
     from clearbar.own.outcome_reading import OutcomesRead
+    from clearbar.own.proposal import Proposal
     from clearbar.own.workflow import Workflow
 
 
@@ -59,16 +61,59 @@ class Owning(Spending):
         paths = {path for text in {"outcomes/*", *named} for path in named_files(self.folder, text)}
         return add_changed_files(self.store, sorted(paths), self._clock())
 
-    def propose_workflows(self) -> int:
-        """Append workflows for unattributed spend to clearbar.toml; return how many."""
+    def merged_work(
+        self,
+        repository: Path,
+        workflow: str,
+        branch: str | None = None,
+        since: date | None = None,
+        *,
+        record: bool = True,
+    ) -> MergedWork:
+        """Join a workflow's spend to what was merged in a git repository; record the outcomes.
+
+        Without `since`, the merges of the last 90 days are read.
+        """
+        from pathlib import PurePosixPath
+
+        from clearbar.own.merged.history import MergedWork, read_history
+        from clearbar.own.merged.joining import Used, join
+        from clearbar.own.merged.outcomes import outcomes_of
+        from clearbar.own.outcomes import append
+
+        self.workflow(workflow)
+        chosen = Period(since or self.as_of - timedelta(days=90), ALL.end)
+        history = read_history(repository, branch, chosen.start)
+        origins = self._reading.origins
+        used = (
+            Used(origins[key], day, usage)
+            for (key, day), usage in self._reading.by_origin_and_day(chosen).items()
+            if self._scored.workflow_of[key] == workflow
+        )
+        joined = join(history.changes, used, PurePosixPath(history.root), history.branch)
+        if not record:
+            return MergedWork(history, joined, (0, 0))
+        made = outcomes_of(joined, workflow, history.root.name, history.branch)
+        appended = append(self.store, made, self._clock())
+        return MergedWork(history, joined, (appended.new, appended.known))
+
+    def proposals(self, period: Period = ALL) -> list[Proposal]:
+        """Return entries of clearbar.toml for unattributed spend, as text to review."""
         from clearbar.own.proposal import propose
 
-        proposed = propose(self.explain(ALL))
+        return propose(self.explain(period))
+
+    def propose_workflows(self) -> int:
+        """Append workflows for unattributed spend to clearbar.toml; return how many there are."""
+        self.declare("".join(each.text for each in self.proposals()))
+        return len(self.declared.workflows)
+
+    def declare(self, text: str) -> None:
+        """Append entries to clearbar.toml."""
         with (self.folder / DECLARED).open("a", encoding="utf-8") as file:
-            file.write(proposed)
+            file.write(text)
         self.__dict__.pop("declared", None)
         self._forget()
-        return len(self.declared.workflows)
 
     @property
     def period(self) -> Period:

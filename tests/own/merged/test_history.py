@@ -1,0 +1,152 @@
+"""What a repository tells of merged work."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.own.merged.repository import Repository
+
+from clearbar.core.errors import ClearbarError
+from clearbar.own.merged.change import branch_named
+from clearbar.own.merged.history import read_history
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clearbar.own.merged.change import Change
+
+SINCE = date(2026, 9, 1)
+
+
+def on(day: int, hour: int = 12) -> datetime:
+    """Return an hour of a day of September."""
+    return datetime(2026, 9, day, hour, tzinfo=UTC)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "shop", on(1))
+
+
+def changes(repository: Repository) -> list[Change]:
+    return read_history(repository.folder, None, SINCE).changes
+
+
+def test_a_merged_branch_is_one_change(repository: Repository) -> None:
+    first = repository.branch("feature/cart", "cart/total.py", on(3))
+    merge = repository.merge("feature/cart", on(5))
+    change = changes(repository)[-1]
+    assert (change.sha, change.task, change.branch) == (merge, first, "feature/cart")
+    assert (change.began_at, change.merged_at) == (on(3), on(5))
+
+
+def test_a_change_touches_the_folders_of_its_files_and_those_above(repository: Repository) -> None:
+    repository.branch("feature/cart", "src/cart/total.py", on(3))
+    repository.merge("feature/cart", on(5))
+    assert changes(repository)[-1].folders == {"", "src", "src/cart"}
+
+
+def test_a_commit_on_the_main_branch_is_a_change_without_a_branch(repository: Repository) -> None:
+    commit = repository.commit("cart.py", on(4), "Count the cart (#12)")
+    change = changes(repository)[-1]
+    assert (change.sha, change.task, change.branch) == (commit, commit, "")
+
+
+def test_a_reverted_merge_says_when(repository: Repository) -> None:
+    repository.branch("feature/cart", "cart.py", on(3))
+    merge = repository.merge("feature/cart", on(5))
+    repository.revert(merge, on(6))
+    [change] = [each for each in changes(repository) if each.sha == merge]
+    assert change.reverted_at == on(6)
+
+
+def test_a_commit_of_a_merge_that_is_reverted_takes_the_change_back(
+    repository: Repository,
+) -> None:
+    first = repository.branch("feature/cart", "cart.py", on(3))
+    merge = repository.merge("feature/cart", on(5))
+    repository.revert(first, on(6))
+    [change] = [each for each in changes(repository) if each.sha == merge]
+    assert change.reverted_at == on(6)
+
+
+def test_a_revert_that_is_itself_reverted_counts_no_more(repository: Repository) -> None:
+    commit = repository.commit("cart.py", on(3))
+    revert = repository.revert(commit, on(4))
+    repository.revert(revert, on(5))
+    [change] = [each for each in changes(repository) if each.sha == commit]
+    assert change.reverted_at is None
+
+
+def test_what_is_older_than_the_first_day_is_left_out(repository: Repository) -> None:
+    repository.commit("cart.py", on(9))
+    found = read_history(repository.folder, None, date(2026, 9, 5)).changes
+    assert [change.merged_at for change in found] == [on(9)]
+
+
+def test_another_branch_can_count_as_the_main_one(repository: Repository) -> None:
+    repository.branch("release", "notes.md", on(3))
+    history = read_history(repository.folder, "release", SINCE)
+    assert (history.branch, len(history.changes)) == ("release", 2)
+
+
+def test_a_folder_below_the_top_is_the_same_repository(repository: Repository) -> None:
+    repository.commit("cart/total.py", on(3))
+    assert read_history(repository.folder / "cart", None, SINCE).root == repository.folder
+
+
+@pytest.mark.parametrize(
+    ("message", "branch"),
+    [
+        ("Merge branch 'feature/a' into main", "feature/a"),
+        ("Merge branch 'fix-1' into 'main'\n\nFix\n\nSee merge request group/shop!7", "fix-1"),
+        ("Merge pull request #12 from example/feature/b", "feature/b"),
+        ("Merged in feature/c (pull request #3)", "feature/c"),
+        ("Merge remote-tracking branch 'origin/d'", "d"),
+        ("Merged PR 12: Count the cart", ""),
+        ("Count the cart (#12)", ""),
+        ("", ""),
+    ],
+)
+def test_hosts_name_the_branch_of_a_merge_in_their_own_words(message: str, branch: str) -> None:
+    assert branch_named(message) == branch
+
+
+def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ClearbarError, match="is no git repository"):
+        read_history(tmp_path, None, SINCE)
+
+
+def test_a_branch_that_is_not_there_is_refused(repository: Repository) -> None:
+    with pytest.raises(ClearbarError, match="has no such branch"):
+        read_history(repository.folder, "nowhere", SINCE)
+
+
+def test_a_branch_whose_name_looks_like_an_option_runs_nothing(
+    repository: Repository, tmp_path: Path
+) -> None:
+    with pytest.raises(ClearbarError):
+        read_history(repository.folder, f"--output={tmp_path / 'written'}", SINCE)
+    assert not (tmp_path / "written").exists()
+
+
+def test_a_repository_without_a_main_branch_asks_for_one(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "-b", "other", str(tmp_path)], check=True)
+    with pytest.raises(ClearbarError, match="no branch called main"):
+        read_history(tmp_path, None, SINCE)
+
+
+def test_programs_that_a_repository_names_are_not_run(repository: Repository) -> None:
+    witness = repository.folder / "ran"
+    hook = repository.folder / "run.sh"
+    hook.write_text(f"#!/bin/sh\ntouch {witness}\n")
+    hook.chmod(0o755)
+    for name in ("core.fsmonitor", "diff.external", "core.pager"):
+        repository.git("config", name, str(hook), at=on(2))
+    repository.commit("cart.py", on(3))
+    witness.unlink(missing_ok=True)
+    changes(repository)
+    assert not witness.exists()
