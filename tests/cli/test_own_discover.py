@@ -74,7 +74,7 @@ def call(message: str, branch: str, folder: Path) -> dict[str, object]:
             "id": message,
             "model": "claude-sonnet-4-5",
             "stop_reason": "end_turn",
-            "usage": {"input_tokens": 1_000_000, "output_tokens": 0},
+            "usage": {"input_tokens": 1_000_000, "output_tokens": 0},  # over 200,000: $6 a million,
         },
     }
 
@@ -97,7 +97,7 @@ def test_the_join_and_its_coverage_are_there_as_json(coding: CommandLine) -> Non
     told = coding(*words).json
     assert (told["repository"], told["branch"], told["new"]) == ("shop", "main", 0)
     [change] = told["changes"]
-    assert (change["branch"], change["cost_usd"]) == ("cart", "3")
+    assert (change["branch"], change["cost_usd"]) == ("cart", "6")
     calls = {how: usage["calls"] for how, usage in told["coverage"].items() if usage["calls"]}
     assert calls == {"branch": 1, "not_merged": 1}
 
