@@ -24,7 +24,7 @@ def test_of_few_charges_nothing_is_usual() -> None:
 
 @pytest.mark.parametrize(("cost", "far_out"), [("0.08", False), ("0.1", True)])
 def test_among_calls_that_all_cost_the_same_eight_times_that_is_not_far_out(
-    cost: str, far_out: bool
+    cost: str, *, far_out: bool
 ) -> None:
     found = usual(steps(*["0.01"] * LEAST_CHARGES))
     assert found is not None
