@@ -1,6 +1,8 @@
 # The front door. `make demo` and `make test` do all set-up on a machine with Python 3.11+ and make.
 PYTHON ?= python3
 VERSIONS ?= 3.12 3.13
+# More than there are cores: many tests wait, for a process or for a clock.
+WORKERS ?= 4
 BIN := .venv/bin
 # Tests of processes and clocks share two cores with all others: what failed is run once more, alone.
 ALONE := echo "again, alone: what failed"
@@ -35,16 +37,14 @@ demo: .venv/ok  ## a sample company: its scorecard, its verdicts, and a page to 
 
 test: .venv/dev  ## all tests, the fast ones first, with branch coverage of these
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -m "not slow" -q -n 2 || { $(ALONE) && $(BIN)/coverage run -m pytest -m "not slow" -q --last-failed --last-failed-no-failures none; }
+	@$(BIN)/coverage run -m pytest -m "not slow" -q -n $(WORKERS) || { $(ALONE) && $(BIN)/coverage run -m pytest -m "not slow" -q --last-failed --last-failed-no-failures none; }
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
-	@$(BIN)/python -m pytest -m slow -q -n 2 || { $(ALONE) && $(BIN)/python -m pytest -m slow -q --last-failed --last-failed-no-failures none; }
+	@$(BIN)/python -m pytest -m slow -q -n $(WORKERS) || { $(ALONE) && $(BIN)/python -m pytest -m slow -q --last-failed --last-failed-no-failures none; }
 
 fast: .venv/dev  ## the fast tests only
 	@$(BIN)/pytest -m "not slow" -q
 
-check: test lint types floors  ## all that CI runs
-	@$(BIN)/python docs/generate.py --check
-
+check: test lint types floors  ## all that CI runs; the tests check the docs too
 
 versions: .venv/dev  ## the fast tests on the other Pythons that are installed here
 	@for version in $(VERSIONS); do \
@@ -52,7 +52,7 @@ versions: .venv/dev  ## the fast tests on the other Pythons that are installed h
 	    || { echo "Python $$version is not installed here: not tested on it"; continue; }; \
 	  .boot/bin/uv pip sync --quiet --python .venvs/$$version --require-hashes requirements-dev.lock \
 	    && .boot/bin/uv pip install --quiet --python .venvs/$$version --no-deps --no-build-isolation --editable . \
-	    && { .venvs/$$version/bin/python -m pytest -m "not slow" -q -n 2 -o cache_dir=.venvs/$$version/cache \
+	    && { HYPOTHESIS_PROFILE=few .venvs/$$version/bin/python -m pytest -m "not slow" -q -n $(WORKERS) -o cache_dir=.venvs/$$version/cache \
 	      || { $(ALONE) && .venvs/$$version/bin/python -m pytest -m "not slow" -q -o cache_dir=.venvs/$$version/cache --last-failed --last-failed-no-failures none; }; } || exit 1; \
 	done
 

@@ -61,7 +61,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["README.md", "docs/reference", "docs/how-to"])
+@pytest.mark.parametrize("part", ["README.md", "docs/reference", "docs/how-to", "docs/why"])
 def test_what_the_docs_show_is_what_the_program_says_today(part: str) -> None:
     program = [sys.executable, str(DOCS / "generate.py"), "--check", str(ROOT / part)]
     done = subprocess.run(program, capture_output=True, text=True, check=False)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
 BATCH_RECORDS: Final = 20
-KILLS: Final = 40
+KILLS: Final = 25
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import trial_cascades
 from benchmarks.trial_cascades import ALPHA, Row, Truth, limit, row
 
-SPLITS = 100
+SPLITS = 60
 CASES = 1000
 MARGINS = (0.02, 0.05)
 
