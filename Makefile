@@ -10,7 +10,7 @@ export UV_COMPILE_BYTECODE = 1
 export UV_LINK_MODE = copy
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test fast check versions lint types floors docs samples prices bench lock litellm clean
+.PHONY: help demo test fast check versions lint types floors docs samples prices bench lock litellm focus clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,7 +73,7 @@ samples: .venv/dev  ## rewrite the expected half of the source samples; the diff
 
 prices: .venv/dev  ## rewrite the shipped price book, after `make lock` has moved the price library
 	@rm -f src/clearbar/spend/price_book/*.parquet src/clearbar/spend/price_book/*.json
-	@$(BIN)/python -c "from pathlib import Path; from clearbar.spend.prices import ship; ship(Path('src/clearbar/spend/price_book'))"
+	@$(BIN)/python -c "from pathlib import Path; from clearbar.spend.prices.book import ship; ship(Path('src/clearbar/spend/price_book'))"
 
 bench: .venv/dev  ## ratios against peers and limits; never absolute times
 	@for b in ingest pricing scorecard trial_cases trial_search trial_cascades trials no_model budgets drift journal gateway; do $(BIN)/python benchmarks/$$b.py || exit 1; done
@@ -89,5 +89,12 @@ lock: .boot/ok  ## renew the locks: hashes, no addresses
 
 litellm: .venv-litellm/ok  ## LiteLLM in an environment of its own, for the tests of the plug-in
 
+.venv-focus/ok: .boot/ok requirements-focus.lock
+	@.boot/bin/uv venv --quiet --clear --python .boot/bin/python .venv-focus
+	@.boot/bin/uv pip sync --quiet --python .venv-focus/bin/python --require-hashes --only-binary :all: --no-binary focus-validator --no-binary pandasql requirements-focus.lock
+	@touch $@
+
+focus: .venv-focus/ok  ## the official FOCUS validator, for the tests of exports
+
 clean:  ## remove what the targets above have made
-	@rm -rf .boot .venv .venv-litellm build .coverage* .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .boot .venv .venv-litellm .venv-focus build .coverage* .mypy_cache .pytest_cache .ruff_cache

@@ -160,7 +160,7 @@ def _prepare(driver: Driver, system: System, site: Site, course: Course, result:
         result.idle[system.name] = idle
     if system.accounts_later:
         begin = partial(SYSTEMS[system.name], site)
-        system.later_us = later_us(begin, driver, 2 * course.seconds)
+        system.later_us = later_us(begin, driver, 4 * course.seconds)
         result.later_us[system.name] = system.later_us
 
 

@@ -27,8 +27,8 @@ from clearbar.route.journal.reader import Follower
 from clearbar.route.journal.writer import Journal
 from clearbar.route.operating.feed import Feed, InFlight
 from clearbar.route.operating.metrics import Metrics
-from clearbar.spend.ledger import Ledger
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
+from clearbar.spend.storage.ledger import Ledger
 
 NOON_US: Final = 1_789_387_200_000_000
 NOW: Final = datetime(2026, 9, 14, 13, tzinfo=UTC)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from clearbar.own.workflow import MatchRule, Workflow
 from clearbar.spend.charge import Origin
-from clearbar.spend.columns import STORED
-from clearbar.spend.engine import connect, load_table, quoted
-from clearbar.spend.ledger import Ledger
-from clearbar.spend.record_files import publish_origins, publish_records
+from clearbar.spend.storage.columns import STORED
+from clearbar.spend.storage.engine import connect, load_table, quoted
+from clearbar.spend.storage.ledger import Ledger
+from clearbar.spend.storage.record_files import publish_origins, publish_records
 
 if TYPE_CHECKING:
     from pathlib import Path

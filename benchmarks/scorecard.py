@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 from clearbar.core.period import Period, last_days
 from clearbar.core.store import Store
 from clearbar.own.scored_spend import Question, ScoredSpend
-from clearbar.spend.engine import connect, load_table
-from clearbar.spend.ledger import Ledger
 from clearbar.spend.reading import LedgerReading
-from clearbar.spend.record_files import parquet_sql
+from clearbar.spend.storage.engine import connect, load_table
+from clearbar.spend.storage.ledger import Ledger
+from clearbar.spend.storage.record_files import parquet_sql
 from clearbar.spend.usage import USAGE_FIELDS, Usage
 from made_ledger import DAYS, END, FIRST_DAY, make_ledger, workflows
 

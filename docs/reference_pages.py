@@ -27,8 +27,8 @@ from clearbar.route.route_json import FIELD_DOCS as ROUTE_DOCS
 from clearbar.route.watching.overview import FIELD_DOCS as WATCH_DOCS
 from clearbar.spend import ingest, report, trace
 from clearbar.spend.charge import DIMENSIONS
-from clearbar.spend.columns import STORED
 from clearbar.spend.sources import SOURCES
+from clearbar.spend.storage.columns import STORED
 from clearbar.tools import rule_file
 from clearbar.trial import cases, forecast
 from clearbar.trial.certifying.certificate_json import FIELD_DOCS as CERTIFICATE_DOCS

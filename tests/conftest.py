@@ -26,6 +26,6 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a price book, made once: a workspace that gets a copy makes none."""
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
 
     return PriceBook.open(tmp_path_factory.mktemp("book")).path.parent

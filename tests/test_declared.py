@@ -16,8 +16,8 @@ from clearbar.core.errors import DeclarationError
 from clearbar.declared import REFERENCE, Declared, load, parse
 from clearbar.gate.policy_settings import Policy
 from clearbar.own.workflow import Bar, MatchRule, Metric, TierRule, Workflow
-from clearbar.spend.price_override import PriceOverride
-from clearbar.spend.table_mapping import TableMapping
+from clearbar.spend.files.table_mapping import TableMapping
+from clearbar.spend.prices.price_override import PriceOverride
 
 if TYPE_CHECKING:
     from clearbar.core.toml_table import KeyDoc
@@ -247,7 +247,7 @@ def test_all_faults_of_a_file_are_said_at_once_in_its_order() -> None:
     ("text", "said"),
     [
         ('[[worklfow]]\nname = "w"', ':1: worklfow: unknown key. Did you mean "workflow"?'),
-        ("zzz = 1", ":1: zzz: unknown key. Known here: workspace, workflow, tier, price, table"),
+        ("zzz = 1", ":1: zzz: unknown key. Known here: workspace, workflow, tier, price, currency"),
         ("workflow = 1", ":1: workflow: expected a list of tables, each under its own [[ ]]"),
         ("workflow = [1]", ":1: workflow: expected a table, found 1"),
         ("[[policy]]", ":1: policy: expected a table, found a list"),

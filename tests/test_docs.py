@@ -25,7 +25,7 @@ from clearbar.gate.policy import policy_table
 from clearbar.own.card_json import USAGE_DOCS
 from clearbar.route.budgets.balances import Balance
 from clearbar.spend import ingest, report, trace
-from clearbar.spend.source_file import open_source_file
+from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.sources import SOURCES
 from clearbar.workspace import Workspace
 

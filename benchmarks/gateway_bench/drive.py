@@ -11,7 +11,9 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from http.client import HTTPConnection
 from pathlib import Path
 from statistics import quantiles
 from typing import TYPE_CHECKING, Any, Final
@@ -103,6 +105,14 @@ class Driver:
         if sample.requests:
             sample.cpu_us = used / sample.requests * 1e6 + system.later_us
         return sample
+
+    def ask_once(self, system: System, cell: Cell) -> None:
+        """Send a single request, and wait for its whole reply."""
+        way = system.ways[cell.api, cell.streamed]
+        body, headers = self._request(system, cell)
+        with closing(HTTPConnection("127.0.0.1", way.port, timeout=30)) as connection:
+            connection.request("POST", way.path, body, headers)
+            connection.getresponse().read()
 
     def _request(self, system: System, cell: Cell) -> tuple[bytes, dict[str, str]]:
         way = system.ways[cell.api, cell.streamed]

@@ -31,6 +31,21 @@ from clearbar.route.declare_keys import GATEWAY_KEYS
 from clearbar.route.declare_route_keys import BUDGET_KEYS, ROUTE_KEYS, TEAM_KEYS
 from clearbar.route.declared_route import DeclaredGateway
 from clearbar.spend.declare import PRICE_KEYS, TABLE_KEYS, read_price, read_table
+from clearbar.spend.prices.agreements import NO_AGREEMENTS, Agreements
+from clearbar.spend.prices.declare_agreements import (
+    COMMITMENT_KEYS,
+    CREDIT_KEYS,
+    CURRENCY_KEYS,
+    PLAN_KEYS,
+    SELF_HOSTED_KEYS,
+    check_currencies,
+    read_commitment,
+    read_credit,
+    read_currency,
+    read_plan,
+    read_self_hosted,
+    whole,
+)
 from clearbar.tools.declare import TOOL_KEYS, check_cascades, read_tool
 from clearbar.trial.declare import TRIAL_KEYS, check_names, read_trial
 
@@ -42,8 +57,9 @@ if TYPE_CHECKING:
     from clearbar.own.workflow import TierRule, Workflow
     from clearbar.route.declared_route import DeclaredRoute, Team
     from clearbar.route.route import Budget
-    from clearbar.spend.price_override import PriceOverride
-    from clearbar.spend.table_mapping import TableMapping
+    from clearbar.spend.files.table_mapping import TableMapping
+    from clearbar.spend.prices.agreements import Commitment, Credit, CurrencyRate, Plan, SelfHosted
+    from clearbar.spend.prices.price_override import PriceOverride
     from clearbar.tools.tool import Tool
     from clearbar.trial.plan import TrialPlan
 
@@ -60,6 +76,7 @@ class Declared:
     """In the order of the file, which is the order in which their match rules are tried."""
     tiers: tuple[TierRule, ...] = ()
     prices: tuple[PriceOverride, ...] = ()
+    agreements: Agreements = NO_AGREEMENTS
     tables: tuple[TableMapping, ...] = ()
     tools: tuple[Tool, ...] = ()
     """Those that declare no tier have that of their model's name, or of the last tool they ask."""
@@ -169,6 +186,36 @@ PRICES: Final[Key[tuple[PriceOverride, ...]]] = Key(
     (),
     "Your own price or discount, before the price book; the last that matches wins.",
 )
+CURRENCIES: Final[Key[tuple[CurrencyRate | None, ...]]] = Key(
+    "currency",
+    tables_of(CURRENCY_KEYS, read_currency),
+    (),
+    "What another currency is worth from a day on; without one, costs in it stay unknown.",
+)
+PLANS: Final[Key[tuple[Plan, ...]]] = Key(
+    "plan",
+    tables_of(PLAN_KEYS, read_plan, unique="name"),
+    (),
+    "A subscription or seats at a flat price: what it covers costs nothing extra.",
+)
+COMMITMENTS: Final[Key[tuple[Commitment, ...]]] = Key(
+    "commitment",
+    tables_of(COMMITMENT_KEYS, read_commitment, unique="name"),
+    (),
+    "Provisioned throughput: capacity that is paid by the hour, used or not.",
+)
+SELF_HOSTED: Final[Key[tuple[SelfHosted | None, ...]]] = Key(
+    "self_hosted",
+    tables_of(SELF_HOSTED_KEYS, read_self_hosted, unique="name"),
+    (),
+    "A model on your own machines; its price follows from their cost and what you measured.",
+)
+CREDITS: Final[Key[tuple[Credit | None, ...]]] = Key(
+    "credit",
+    tables_of(CREDIT_KEYS, read_credit, unique="name"),
+    (),
+    "Money off that was granted once; it lasts until charges have used it up.",
+)
 TABLES: Final[Key[tuple[TableMapping, ...]]] = Key(
     "table",
     tables_of(TABLE_KEYS, read_table, unique="name"),
@@ -222,6 +269,11 @@ KEYS: Final = (
     WORKFLOWS,
     TIERS,
     PRICES,
+    CURRENCIES,
+    PLANS,
+    COMMITMENTS,
+    SELF_HOSTED,
+    CREDITS,
     TABLES,
     TOOLS,
     TRIALS,
@@ -251,6 +303,7 @@ def _read(root: Table) -> Declared:
         workflows=workflows,
         tiers=tiers,
         prices=root.take(PRICES),
+        agreements=_agreements(root),
         tables=root.take(TABLES),
         tools=tuple(_with_parts_tier(tool, tiered) for tool in tiered),
         trials=trials,
@@ -259,6 +312,18 @@ def _read(root: Table) -> Declared:
         routes=routes,
         budgets=budgets,
         teams=teams,
+    )
+
+
+def _agreements(root: Table) -> Agreements:
+    currencies = whole(root.take(CURRENCIES))
+    check_currencies(currencies, root.place.at(CURRENCIES.name))
+    return Agreements(
+        currencies=currencies,
+        plans=root.take(PLANS),
+        commitments=root.take(COMMITMENTS),
+        self_hosted=whole(root.take(SELF_HOSTED)),
+        credits=whole(root.take(CREDITS)),
     )
 
 

@@ -119,7 +119,7 @@ def test_a_score_may_be_written_as(tmp_path: Path, text: str, score: float) -> N
         ("support,t1,1,,qa,\n", "scored_at is missing"),
         ("support,t1,1,2026-09-14,qa,much\n", "worth_usd is not a number"),
         ("support,t1,1,2026-09-14,qa,-1\n", "worth_usd is negative"),
-        ("support,t1,1,2026-09-14,qa,1e-999999\n", "worth_usd has more than 12 decimal places"),
+        ("support,t1,1,2026-09-14,qa,1e-999999\n", "worth_usd is no amount of money"),
         ("supp\ufffdort,t1,1,2026-09-14,qa,\n", "workflow is not UTF-8 text"),
         (f"support,{'t' * 501},1,2026-09-14,qa,\n", "task_id is longer than 500 characters"),
     ],

@@ -27,7 +27,7 @@ from tests.route.made import (
     table,
 )
 
-from clearbar.route.admit import Admitted, Step, admit, arm_draw
+from clearbar.route.admit import Admission, Admitted, Step, arm_draw
 from clearbar.route.protocols import permits
 from clearbar.route.route import MODES, Cascade, Refusal, Route, RouteTable
 
@@ -48,7 +48,7 @@ def found(
     used = made if isinstance(made, RouteTable) else table(made)
     body = None if model is None else asked(model)
     begun = more.pop("begun", False)
-    return admit(caller(**more), operation, body, used, draw, begun=begun)
+    return Admission(used).admit(caller(**more), operation, body, draw, begun=begun)
 
 
 def admitted(made: Route | RouteTable, *of: Any, **more: Any) -> Admitted:

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from clearbar.route.prices import PriceList
 from clearbar.route.tool_prices import MOST_TOKENS
-from clearbar.spend.append import FileRead
 from clearbar.spend.charge import METERS, Origin, Record
-from clearbar.spend.ledger import Ledger
-from clearbar.spend.price_override import PriceOverride
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
+from clearbar.spend.prices.price_override import PriceOverride
+from clearbar.spend.storage.append import FileRead
+from clearbar.spend.storage.ledger import Ledger
 from clearbar.tools.cost import cost_usd
 from clearbar.tools.rates import Rates, cost_by
 from clearbar.tools.tool import Answer, GpuPrice, NoPrice, TokenPrice, TokenUsage, Tool

@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clearbar.spend.charge import METERS
-from clearbar.spend.engine import connect
-from clearbar.spend.price_rate import Kind
-from clearbar.spend.price_rows import insert
-from clearbar.spend.pricing import price
+from clearbar.spend.prices.price_rate import Kind
+from clearbar.spend.prices.price_rows import insert
+from clearbar.spend.prices.pricing import price
+from clearbar.spend.storage.engine import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
 
 STAGED = {
     "row_id": "BIGINT",
@@ -27,6 +27,9 @@ STAGED = {
     **dict.fromkeys((*METERS, "reasoning_tokens"), "BIGINT"),
     "reported_cost_usd": "DECIMAL(38,24)",
     "reported_basis": "VARCHAR",
+    "reported_cost": "DECIMAL(38,24)",
+    "reported_currency": "VARCHAR",
+    "agreements": "VARCHAR",
 }
 USUAL: dict[str, Any] = {
     **dict.fromkeys(STAGED),
@@ -40,6 +43,8 @@ USUAL: dict[str, Any] = {
     "usage": "final",
     "calls": 1,
     "reported_basis": "estimated",
+    "reported_currency": "",
+    "agreements": "",
 }
 
 
@@ -48,6 +53,7 @@ class Priced(NamedTuple):
     basis: str
     price_id: str | None
     price_version: str | None
+    covered_usd: Decimal | None = None
 
 
 def charge(price_model: str | None = "openai/gpt-4o", /, **fields: Any) -> dict[str, Any]:
@@ -70,8 +76,9 @@ def price_all(book: PriceBook, charges: Sequence[dict[str, Any]], *keys: str) ->
     with connect() as connection:
         insert(connection, "staged", dict(zip(USUAL, STAGED.values(), strict=True)), rows)
         price(connection, book, "staged", *([keys] if keys else []))
-        query = "SELECT * EXCLUDE row_id FROM staged_priced ORDER BY row_id"
-        found = [Priced(*row) for row in connection.execute(query).fetchall()]
+        priced = connection.table("staged_priced").order("row_id")
+        rows_ = priced.project(", ".join(Priced._fields)).fetchall()
+        found = [Priced(*row) for row in rows_]
     assert len(found) == len(charges)
     return found
 

@@ -10,12 +10,12 @@ from tests.spend.ledger_cases import append, total
 from tests.spend.record_makers import ORIGIN, record
 
 from clearbar.core.period import ALL
-from clearbar.spend.append import FileRead
 from clearbar.spend.reading import LedgerReading
+from clearbar.spend.storage.append import FileRead
 
 if TYPE_CHECKING:
-    from clearbar.spend.ledger import Ledger
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
+    from clearbar.spend.storage.ledger import Ledger
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clearbar.core.errors import ClearbarError
-from clearbar.spend.candidates import candidates, mapping_for
-from clearbar.spend.table_mapping import TableMapping
+from clearbar.spend.files.candidates import candidates, mapping_for
+from clearbar.spend.files.table_mapping import TableMapping
 
 if TYPE_CHECKING:
     from pathlib import Path

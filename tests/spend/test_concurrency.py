@@ -22,16 +22,16 @@ from tests.spend.written_usage import (
 )
 
 from clearbar.core.period import ALL
-from clearbar.spend.folder import Manifest
 from clearbar.spend.reading import LedgerReading
 from clearbar.spend.report import total_of
+from clearbar.spend.storage.folder import Manifest
 from clearbar.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clearbar.spend.ledger import Ledger
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
+    from clearbar.spend.storage.ledger import Ledger
 
 WRITERS, READERS, BATCH_RECORDS = 4, 2, 20
 

@@ -15,7 +15,7 @@ from clearbar.workspace import Workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
     from clearbar.spend.usage import Usage
 
 ROWS = "at,model,in,cached,out,id\n2026-09-01T20:00:00,gpt-4o,1000,200,100,r-1\n"

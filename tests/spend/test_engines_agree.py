@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,16 +15,16 @@ from tests.spend.record_makers import NOON_US, record
 
 from clearbar.core.period import ALL, Period
 from clearbar.spend.charge import Origin
-from clearbar.spend.ledger import Ledger
 from clearbar.spend.reading import LedgerReading
+from clearbar.spend.storage.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from clearbar.spend.charge import Record
-    from clearbar.spend.engine import Engine
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
+    from clearbar.spend.storage.engine import Engine
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Path:
     append(ledger, book, list(company(1)), at=1)
     append(ledger, book, list(company(2)), at=2)
     append(ledger, book, buckets(), at=3)
+    append(ledger, book, bills(), at=4)
     ledger.close()
     return path
 
@@ -55,10 +57,11 @@ def company(seed: int) -> Iterator[Record]:
             model=MODELS[number % 3][1] if shared else model,
             team=f"team-{seed}",
         )
+        day = number % 6 if shared else order.randrange(6)
         yield record(
             f"upstream:msg_{number if shared else seed * 1000 + number}",
             origin=origin,
-            started_at_us=NOON_US + order.randrange(6) * DAY_US + number,
+            started_at_us=NOON_US + day * DAY_US + number,
             input_tokens=order.randrange(10**6),
             input_audio_tokens=order.choice([None, None, 0]),
             cache_read_tokens=order.choice([None, 0, 512]),
@@ -77,10 +80,33 @@ def buckets() -> list[Record]:
             grain="bucket",
             calls=40,
             started_at_us=(NOON_US // DAY_US + day) * DAY_US,
+            ended_at_us=(NOON_US // DAY_US + day + 1) * DAY_US,
             input_tokens=9 * 10**6,
             output_tokens=10**5,
         )
         for day in range(3)
+    ]
+
+
+def bills() -> list[Record]:
+    """Lines of a bill of a day, and of two weeks over the new year."""
+    origin = Origin(source="openai_costs", provider="openai", account="org-1")
+    spans = [(NOON_US // DAY_US, 1), ((date(2026, 12, 25) - date(1970, 1, 1)).days, 14)]
+    return [
+        record(
+            f"bill:{day}",
+            origin=origin,
+            evidence="provider",
+            grain="bill",
+            calls=0,
+            started_at_us=day * DAY_US,
+            ended_at_us=(day + days) * DAY_US,
+            input_tokens=None,
+            output_tokens=None,
+            reported_cost_usd=Decimal("12.5"),
+            reported_basis="billed",
+        )
+        for day, days in spans
     ]
 
 
@@ -98,7 +124,7 @@ def other(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     if request.param == "polars":
         yield PolarsEngine()
         return
-    from clearbar.spend.spark import SparkEngine
+    from clearbar.spend.storage.spark import SparkEngine
 
     # PySpark takes a main module without a file for a doctest; a parallel test run has none.
     monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
@@ -115,6 +141,9 @@ def answers(folder: Path, engine: Engine | None) -> dict[str, Any]:
         "by origin": reading.by_origin(ALL),
         "by origin in a period": reading.by_origin(PERIOD),
         "by day": reading.by_day(PERIOD),
+        "by origin and day": reading.by_origin_and_day(ALL),
+        "told": sorted(reading.told(ALL), key=repr),
+        "lines": reading.lines(ALL),
         "by workflow and day": reading.by_workflow_and_day(ALL, workflows),
         "overlap": reading.overlap(ALL),
         "first days": reading.first_days(),
@@ -135,4 +164,5 @@ def test_the_case_covers_merged_charges_unpriced_calls_and_aggregates(folder: Pa
     calls = sum(usage.calls for usage in found["by origin"].values())
     assert unpriced > 0
     assert found["overlap"].calls < 0
+    assert {line[0].labels for line in found["lines"]} >= {"", "|days=2026-12-25..2027-01-08|"}
     assert calls == 500 + 120 + found["overlap"].calls

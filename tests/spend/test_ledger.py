@@ -16,12 +16,12 @@ from tests.spend.record_makers import NOON_US, ORIGIN, record
 from clearbar.core.errors import LedgerError, UnknownName
 from clearbar.core.period import ALL, Period
 from clearbar.spend.charge import Origin, charge_id, label_text
-from clearbar.spend.ledger import Ledger
 from clearbar.spend.reading import LedgerReading
+from clearbar.spend.storage.ledger import Ledger
 
 if TYPE_CHECKING:
     from clearbar.spend.charge import Record
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
 
 TRACE = Origin(source="otlp", provider="anthropic", model="claude-sonnet-4-5", workflow="letters")
 GATEWAY = Origin(source="litellm", provider="anthropic", model="claude-sonnet-4-5", team="legal")

@@ -16,12 +16,14 @@ import pytest
 from tests.spend.staged import at, price_one
 
 from clearbar.core.errors import UnknownName
-from clearbar.spend import prices
-from clearbar.spend.engine import connect
-from clearbar.spend.model_reference import USUAL
-from clearbar.spend.price_override import PriceOverride
-from clearbar.spend.price_rate import Kind
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices import book as prices
+from clearbar.spend.prices.agreements import NO_AGREEMENTS
+from clearbar.spend.prices.book import PriceBook
+from clearbar.spend.prices.model_reference import USUAL
+from clearbar.spend.prices.price_edition import edition_now
+from clearbar.spend.prices.price_override import PriceOverride
+from clearbar.spend.prices.price_rate import Kind
+from clearbar.spend.storage.engine import connect
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_what_the_book_does_not_know_is_none(book: PriceBook, provider: str, mod
 def test_a_second_run_does_not_load_the_price_library(book: PriceBook) -> None:
     book.resolve([("openai", "gpt-4o")])
     script = (
-        "import sys; from pathlib import Path; from clearbar.spend.prices import PriceBook;"
+        "import sys; from pathlib import Path; from clearbar.spend.prices.book import PriceBook;"
         "book = PriceBook.open(Path(sys.argv[1]));"
         "book.resolve([('openai', 'gpt-4o')]); book.explain('openai/gpt-4o#0');"
         "sys.exit('genai_prices' in sys.modules)"
@@ -85,7 +87,7 @@ def test_a_second_run_does_not_load_the_price_library(book: PriceBook) -> None:
 
 def test_importing_the_book_loads_neither_the_price_library_nor_the_engine() -> None:
     script = (
-        "import sys, clearbar.spend.prices;"
+        "import sys, clearbar.spend.prices.book;"
         "sys.exit(bool({'genai_prices', 'duckdb'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
@@ -107,14 +109,14 @@ def test_processes_that_make_the_book_at_once_all_read_a_whole_one(tmp_path: Pat
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
         answers = list(pool.map(_open_and_explain, [tmp_path] * 3))
     assert answers == [answers[0]] * 3
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".parquet"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".json", ".parquet"]
 
 
 def test_the_version_names_the_overrides(tmp_path: Path, book: PriceBook) -> None:
     override = PriceOverride("*", "*", discount=Decimal("0.1"))
-    other = PriceBook(tmp_path, [override])
+    other = PriceBook.open(tmp_path, [override])
     assert other.version != book.version
-    assert PriceBook(tmp_path, [override]).version == other.version
+    assert PriceBook.open(tmp_path, [override]).version == other.version
     assert book.version.startswith("genai-prices 0.2.")
 
 
@@ -180,7 +182,9 @@ def test_a_rate_knows_its_days(book: PriceBook) -> None:
 
 
 def test_the_shipped_book_is_what_the_locked_library_says(tmp_path: Path) -> None:
-    shipped = Path(prices.__file__).parent / "price_book" / PriceBook(tmp_path, ()).path.name
+    shipped = (
+        Path(prices.__file__).parent.parent / "price_book" / edition_now((), NO_AGREEMENTS).rates
+    )
     prices.make(tmp_path / "made.parquet")
     with connect() as connection:
         books = [
@@ -191,16 +195,16 @@ def test_the_shipped_book_is_what_the_locked_library_says(tmp_path: Path) -> Non
 
 
 def test_the_shipped_names_mean_what_the_locked_library_says(tmp_path: Path) -> None:
-    own = PriceBook(tmp_path, ())
+    own = PriceBook(tmp_path, edition_now((), NO_AGREEMENTS))
     found = own.resolve(USUAL)
-    shipped = Path(prices.__file__).parent / "price_book" / f"{own.path.stem}.models.json"
+    shipped = Path(prices.__file__).parent.parent / "price_book" / f"{own.path.stem}.models.json"
     assert json.loads(shipped.read_bytes()) == {"\n".join(pair): found[pair] for pair in USUAL}
 
 
 def test_a_usual_name_is_priced_without_the_price_library(tmp_path: Path) -> None:
     program = f"""
         import pathlib, sys
-        from clearbar.spend.prices import PriceBook
+        from clearbar.spend.prices.book import PriceBook
         book = PriceBook.open(pathlib.Path({str(tmp_path)!r}))
         pair = ("anthropic", "claude-opus-4-5-20251101")
         assert book.resolve([pair]) == {{pair: "anthropic/claude-opus-4-5"}}

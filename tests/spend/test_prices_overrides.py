@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.spend.staged import at, price_one
 
-from clearbar.spend.price_override import PriceOverride
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
+from clearbar.spend.prices.price_override import PriceOverride
 
 if TYPE_CHECKING:
     from tests.spend.staged import Priced

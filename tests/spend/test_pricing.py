@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.spend.staged import at, charge, price_all, price_one
+from tests.spend.staged import Priced, at, charge, price_all, price_one
 
 if TYPE_CHECKING:
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
 
 CACHE_CASE = {
     "input_tokens": 5,
@@ -99,7 +99,7 @@ def test_a_tier_has_the_price_it_was_served_at(book: PriceBook, tier: str, cost:
 
 def test_a_tier_is_unpriced_before_its_price_is_known(book: PriceBook) -> None:
     found = price_one(book, "openai/gpt-5.6-sol", service_tier="priority", input_tokens=1)
-    assert found == (None, "unpriced", None, None)
+    assert found == Priced(None, "unpriced", None, None)
 
 
 def test_a_prepaid_tier_is_unpriced(book: PriceBook) -> None:
@@ -196,7 +196,7 @@ def test_groq_bills_at_least_ten_seconds_of_audio(book: PriceBook) -> None:
 
 def test_one_meter_without_a_price_makes_the_whole_charge_unpriced(book: PriceBook) -> None:
     found = price_one(book, input_tokens=1_000, code_sessions=1)
-    assert found == (None, "unpriced", None, None)
+    assert found == Priced(None, "unpriced", None, None)
 
 
 def test_a_zero_meter_needs_no_price(book: PriceBook) -> None:
@@ -213,7 +213,7 @@ def test_a_known_model_without_prices_is_unpriced(book: PriceBook) -> None:
 
 def test_a_bill_comes_before_the_book(book: PriceBook) -> None:
     found = price_one(book, input_tokens=1, reported_cost_usd=Decimal(7), reported_basis="billed")
-    assert found == (Decimal(7), "billed", None, None)
+    assert found == Priced(Decimal(7), "billed", None, None)
 
 
 def test_the_book_comes_before_what_a_program_computed(book: PriceBook) -> None:
@@ -223,13 +223,13 @@ def test_the_book_comes_before_what_a_program_computed(book: PriceBook) -> None:
 
 def test_what_a_program_computed_stands_where_the_book_has_no_price(book: PriceBook) -> None:
     found = price_one(book, None, input_tokens=1, reported_cost_usd=Decimal(7))
-    assert found == (Decimal(7), "estimated", None, None)
+    assert found == Priced(Decimal(7), "estimated", None, None)
 
 
 @pytest.mark.parametrize("status", ["error", "cache_hit"])
 def test_a_call_that_used_nothing_costs_nothing(book: PriceBook, status: str) -> None:
     found = price_one(book, None, status=status, usage="missing")
-    assert found == (Decimal(0), "priced", None, None)
+    assert found == Priced(Decimal(0), "priced", None, None)
 
 
 def test_a_hit_in_a_gateways_cache_costs_nothing_whatever_it_counts(book: PriceBook) -> None:
@@ -243,7 +243,7 @@ def test_zero_of_everything_costs_nothing_even_on_an_unknown_model(book: PriceBo
 @pytest.mark.parametrize("status", ["ok", "cancelled"])
 def test_missing_usage_is_unknown_and_not_zero(book: PriceBook, status: str) -> None:
     found = price_one(book, status=status, usage="missing")
-    assert found == (None, "unpriced", None, None)
+    assert found == Priced(None, "unpriced", None, None)
 
 
 def test_a_call_of_which_nothing_is_known_is_not_free(book: PriceBook) -> None:
@@ -268,6 +268,15 @@ def test_a_bucket_with_size_tiers_is_an_estimate_by_its_mean_call(book: PriceBoo
     )
     assert (short.basis, short.cost_usd) == ("estimated", Decimal("0.5"))
     assert long.cost_usd == Decimal("1.0000025")
+
+
+def test_a_bucket_that_does_not_say_how_many_calls_it_holds_is_taken_to_hold_small_ones(
+    book: PriceBook,
+) -> None:
+    found = price_one(
+        book, "google/gemini-2.5-pro", grain="bucket", calls=0, input_tokens=1_000_000
+    )
+    assert (found.cost_usd, found.basis) == (Decimal("1.25"), "estimated")
 
 
 def test_a_bucket_of_a_model_with_peak_hours_is_an_estimate(book: PriceBook) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.spend.staged import Priced
 
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
 
 METERS = {
     "input_tokens": 700_000,

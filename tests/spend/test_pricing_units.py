@@ -7,8 +7,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearbar.spend.price_rate import Rate
-from clearbar.spend.price_rows import PICO_DOLLAR, SMALLEST, MoneyUnit, unit_for
+from clearbar.spend.prices.price_rate import Rate
+from clearbar.spend.prices.price_rows import PICO_DOLLAR, SMALLEST, MoneyUnit, unit_for
 
 
 def rate(**prices: str) -> Rate:

@@ -12,16 +12,16 @@ import pytest
 from tests.spend.ledger_cases import total
 
 from clearbar.core.store import Store
-from clearbar.spend.candidates import Candidate, candidates
+from clearbar.spend.files.candidates import Candidate, candidates
 from clearbar.spend.ingest import ingest
-from clearbar.spend.ledger import Ledger
+from clearbar.spend.storage.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from clearbar.spend.ingest import Summary
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
     from clearbar.spend.usage import Usage
 
 pytestmark = pytest.mark.slow

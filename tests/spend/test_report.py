@@ -28,8 +28,8 @@ from clearbar.spend.report import (
 from clearbar.spend.usage import Usage, UsageRow
 
 if TYPE_CHECKING:
-    from clearbar.spend.ledger import Ledger
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
+    from clearbar.spend.storage.ledger import Ledger
 
 DAY_US = 86_400_000_000
 LEGAL = Origin(

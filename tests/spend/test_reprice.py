@@ -11,12 +11,12 @@ from tests.spend.ledger_cases import append, total
 from tests.spend.record_makers import record
 
 from clearbar.core.period import ALL, Period
-from clearbar.spend.price_override import PriceOverride
-from clearbar.spend.prices import PriceBook
-from clearbar.spend.reprice import reprice
+from clearbar.spend.prices.book import PriceBook
+from clearbar.spend.prices.price_override import PriceOverride
+from clearbar.spend.prices.reprice import reprice
 
 if TYPE_CHECKING:
-    from clearbar.spend.ledger import Ledger
+    from clearbar.spend.storage.ledger import Ledger
 
 SEPTEMBER = Period(date(2026, 9, 1), date(2026, 10, 1))
 OCTOBER = Period(date(2026, 10, 1), date(2026, 11, 1))
@@ -119,6 +119,17 @@ def test_reading_a_file_again_does_not_undo_a_repricing(
     after = cost(ledger)
     append(ledger, book, [record()], at=3)
     assert cost(ledger) == after
+
+
+def test_a_repriced_charge_names_its_new_price(
+    ledger: Ledger, book: PriceBook, half_price: PriceBook
+) -> None:
+    append(ledger, book, [record()])
+    reprice(ledger, half_price, ALL, 2)
+    charges = ledger.charges()
+    assert charges is not None
+    [[price_id]] = ledger.engine.rows(charges.select("price_id"))
+    assert price_id == "anthropic/claude-sonnet-4-5#0+override:1"
 
 
 def test_an_empty_ledger_has_nothing_to_reprice(ledger: Ledger, book: PriceBook) -> None:

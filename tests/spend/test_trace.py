@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
     from clearbar.spend.trace import PriceLine
 
 LINE: dict[str, Any] = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -10,13 +11,13 @@ from tests.spend.ledger_cases import append, total
 from tests.spend.record_makers import record
 
 from clearbar.core.errors import LedgerError
-from clearbar.spend.verify import verify_ledger
+from clearbar.spend.storage.verify import verify_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clearbar.spend.ledger import Ledger
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
+    from clearbar.spend.storage.ledger import Ledger
 
 
 @pytest.fixture
@@ -45,6 +46,18 @@ def rewrite(path: Path, select: str) -> None:
         connection.execute(f"CREATE TABLE old AS FROM '{path}'")
         connection.execute(f"COPY ({select}) TO '{aside}' (FORMAT parquet)")
     aside.replace(path)
+
+
+def test_a_credit_on_a_bill_is_sound(ledger: Ledger, book: PriceBook) -> None:
+    credit: dict[str, Any] = {
+        "grain": "bill",
+        "calls": 0,
+        "reported_basis": "billed",
+        "evidence": "provider",
+    }
+    amount: dict[str, Any] = {"reported_cost_usd": Decimal("-1.5"), "charge_category": "credit"}
+    append(ledger, book, [record("bucket:1", **credit, **amount)])
+    assert verify_ledger(ledger) == []
 
 
 def test_an_empty_ledger_is_sound(ledger: Ledger) -> None:
@@ -135,7 +148,7 @@ def test_an_altered_origin_is_found(sound: Ledger) -> None:
         ("SELECT * REPLACE ('guessed' AS basis) FROM old", "a basis that does not exist"),
         ("SELECT * REPLACE ('unpriced' AS basis) FROM old", "a cost where it is unpriced"),
         ("SELECT * REPLACE (-1::BIGINT AS cache_read_tokens) FROM old", "a negative quantity"),
-        ("SELECT * REPLACE (-cost_usd AS cost_usd) FROM old", "a negative quantity"),
+        ("SELECT * REPLACE (-cost_usd AS cost_usd) FROM old", "a negative cost that no bill says"),
     ],
 )
 def test_an_altered_record_is_found(sound: Ledger, select: str, said: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
 from clearbar.tools.cost import cost_usd, expected_usd_per_case, usd_per_output_token
 from clearbar.tools.rates import Rates
 from clearbar.tools.tool import (

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.spend import price_library
 from tests.spend.staged import charge, price_all
 
-from clearbar.spend.price_override import PriceOverride
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
+from clearbar.spend.prices.price_override import PriceOverride
 from clearbar.tools.rates import Rates, cost_by
 from clearbar.tools.tool import TokenUsage
 

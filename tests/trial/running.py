@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearbar.core.store import Store
 from clearbar.own.workflow import Bar, Metric, Workflow
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
 from clearbar.tools.call import Caller
 from clearbar.tools.digest import tool_digest
 from clearbar.tools.rates import Rates

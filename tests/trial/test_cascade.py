@@ -189,9 +189,9 @@ def test_a_certified_threshold_is_wrong_at_most_as_often_as_stated(
 ) -> None:
     """80 resplits of recorded scores, 1000 cases each, at an error rate of .10.
 
-    Measured on 200: pair at .05 accepts .36 of the cases and is wrong in .040 (at .02: .15 and .015), the
-    small models at .05 accept .51 and are never wrong. The allowance is three standard errors of
-    a share of .10 in 80.
+    Measured on 200: pair at .05 accepts .36 of the cases and is wrong in .040 (at .02: .15 and
+    .015), the small models at .05 accept .51 and are never wrong. The allowance is three standard
+    errors of a share of .10 in 80.
     """
     resplits = pair(shared_data) if name == "pair" else small_models(shared_data)
     results = [resplits.run(margin, 0.10, 1000, seed) for seed in range(80)]

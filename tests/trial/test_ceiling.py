@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
 from clearbar.tools.rates import Rates
 from clearbar.tools.tool import Request, TokenPrice, Tool
 from clearbar.trial.running.ceiling import (

@@ -14,12 +14,12 @@ import pytest
 from clearbar.core.period import ALL
 from clearbar.core.store import Store
 from clearbar.spend.charge import labels_of
-from clearbar.spend.ledger import Ledger
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
 from clearbar.spend.reading import LedgerReading
 from clearbar.spend.report import total_of
+from clearbar.spend.storage.ledger import Ledger
+from clearbar.spend.storage.verify import verify_ledger
 from clearbar.spend.trace import trace_json, trace_of
-from clearbar.spend.verify import verify_ledger
 from clearbar.tools.tool import TokenUsage
 from clearbar.trial.attempts import Attempt, AttemptEnd
 from clearbar.trial.running.charges import charge_calls, uri_of

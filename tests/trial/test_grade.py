@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.trial.grading.grade import (
     MAX_SEARCHED,
     compiled,

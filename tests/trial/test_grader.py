@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearbar.core.errors import ClearbarError, DeclarationError
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.tools.tool import Answer, Failure, TokenUsage, Tool
 from clearbar.trial.grading.grade_declare import GRADE_KEYS, GRADE_TABLE, grade_settings, taken_by
 from clearbar.trial.grading.grade_settings import GRADE_KINDS, GradeSettings

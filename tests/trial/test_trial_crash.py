@@ -24,9 +24,9 @@ from tests.trial.running import World, endpoint
 
 from clearbar.core.period import ALL
 from clearbar.own.workflow import Bar
-from clearbar.spend.ledger import Ledger
 from clearbar.spend.reading import LedgerReading
-from clearbar.spend.verify import verify_ledger
+from clearbar.spend.storage.ledger import Ledger
+from clearbar.spend.storage.verify import verify_ledger
 from clearbar.trial.certifying.certificate import last, save
 from clearbar.trial.identity import question_digest
 from clearbar.trial.running.charges import charge_calls
@@ -117,7 +117,9 @@ class Lives:
         self._latest_s = 1.0
         """The latest moment of a kill; it follows how fast the machine is just now."""
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.trial.running", "clearbar.spend.ledger"])
+        self._context.set_forkserver_preload(
+            ["tests.trial.running", "clearbar.spend.storage.ledger"]
+        )
 
     def live(self) -> Figures:
         """Kill as often as was said; return what was found."""

@@ -60,7 +60,7 @@ def command(
     fresh = not Workspace.exists(start)
     if fresh and paths:
         from clearbar.cli.init import make_workspace
-        from clearbar.spend.candidates import candidates
+        from clearbar.spend.files.candidates import candidates
 
         candidates(paths, Path.cwd())  # a path that is not there must not leave a workspace behind
         click.echo(f"wrote {make_workspace(Path(start or '.'))}", err=True)

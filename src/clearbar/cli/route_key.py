@@ -73,7 +73,7 @@ def create(
 def list_keys(workspace: Workspace, *, as_json: bool) -> None:
     """List the keys, never the keys themselves.
 
-    When a key was used last is not known here: see clearbar spend --by account.
+    When a key was last used is known up to the minute.
 
     \b
     Example:
@@ -120,7 +120,7 @@ def key_json(listed: ListedKey) -> dict[str, object]:
         "issued_at": listed.issued_at,
         "revoked_by": listed.revoked_by,
         "revoked_at": listed.revoked_at,
-        "last_used_at": None,
+        "last_used_at": listed.last_used_at,
     }
 
 

@@ -82,6 +82,8 @@ def print_keys(console: Console, keys: Sequence[ListedKey]) -> None:
         style = "dim" if each.revoked_at else "bold"
         print_labelled(console, key.key_id, ", ".join(said), style)
         print_labelled(console, "", f"issued {each.issued_at[:10]} by {each.issued_by}")
+        if each.last_used_at is not None:
+            print_labelled(console, "", f"last used {each.last_used_at[:16].replace('T', ' ')} UTC")
         if each.revoked_at is not None:
             print_labelled(console, "", f"REVOKED {each.revoked_at[:10]} by {each.revoked_by}")
 

@@ -161,8 +161,12 @@ def reprice(workspace: Workspace, period: str | None, book: str | None, *, as_js
 
 command.load_later(
     {
+        "prices": "Show what models cost, and where sources of prices disagree.",
         "export": "Write charges to a file: CSV, Parquet or FOCUS.",
         "receive": "Receive traces and events from OpenTelemetry exporters.",
+        "anomalies": "Show charges far outside what is usual for their workflow.",
+        "close": "Close a month: what was reported of it stays.",
+        "reconcile": "Compare what was billed with what was logged.",
         "pull": "Fetch usage and costs from a provider or a gateway.",
     }
 )

@@ -87,6 +87,8 @@ def print_trace(trace: Trace) -> None:
     _say(f"tool      {trace.origin.model or '(none)'} from {trace.origin.provider or '(unknown)'}")
     _say(f"workflow  {trace.workflow or '(unattributed)'}: {trace.rule}")
     _say(f"cost      {usd(trace.cost_usd)} ({trace.basis})")
+    if trace.covered_usd is not None:
+        _say(f"list      {usd(trace.covered_usd)}, paid in advance")
     if trace.price_id:
         _say(f"price     {trace.price_id} of {trace.price_version}")
     for key, value in trace.price.items():
@@ -133,8 +135,17 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
 
 def _caveats(report: SpendReport) -> list[str]:
     lines = []
-    if report.unattributed.calls:
-        lines.append(f"unattributed: {usd(report.unattributed.cost_usd)}, see --explain")
+    left = sum((-usage for _, _, usage in report.lines), report.unattributed)
+    if left.calls or left.cost_usd:
+        lines.append(f"unattributed: {usd(left.cost_usd)}, see --explain")
+    if report.residual.cost_usd:
+        lines.append(f"{_residual(report.residual.cost_usd)}, see spend reconcile")
+    lines += [f"{name}: {usd(cost)}" for name, cost in _corrected(report).items()]
+    for each in report.covered:
+        value = f"list value {usd(each.list_usd)}"
+        lines.append(f"covered by {each.name}: {each.calls:,} calls, {value}, nothing extra")
+    if report.unpriced_lines:
+        lines.append(f"unpriced: {report.unpriced_lines:,} lines of bills, not in the cost")
     if report.total.calls_unpriced:
         lines.append(f"unpriced: {report.total.calls_unpriced:,} calls, not in the cost")
     if report.overlap.calls:
@@ -142,6 +153,21 @@ def _caveats(report: SpendReport) -> list[str]:
     if report.quarantined_records:
         lines.append(f"quarantined: {report.quarantined_records:,} records, see spend problems")
     return lines
+
+
+def _residual(cost_usd: Decimal) -> str:
+    if cost_usd > 0:
+        return f"billed beyond the logs: {usd(cost_usd)}"
+    return f"billed less than logged: {usd(cost_usd)}"
+
+
+def _corrected(report: SpendReport) -> dict[str, Decimal]:
+    """Return words -> what corrects each month that was closed before."""
+    sums: dict[str, Decimal] = {}
+    for each in report.corrections:
+        name = f"corrections of {each.month}, which is closed"
+        sums[name] = sums.get(name, Decimal(0)) + each.usage.cost_usd
+    return sums
 
 
 def _print_witness(witness: Witness) -> None:

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError, Problem
 from clearbar.own.outcome import Outcome
-from clearbar.spend.csv_rows import csv_header, csv_rows
-from clearbar.spend.entry import Entry, text
-from clearbar.spend.json_records import entries
-from clearbar.spend.quarantine import QuarantineError, usd
-from clearbar.spend.source_file import UnreadableFile, open_source_file
-from clearbar.spend.timestamps import moment_us
+from clearbar.spend.files.csv_rows import csv_header, csv_rows
+from clearbar.spend.files.entry import Entry, text
+from clearbar.spend.files.json_records import entries
+from clearbar.spend.files.quarantine import QuarantineError, usd
+from clearbar.spend.files.source_file import UnreadableFile, open_source_file
+from clearbar.spend.files.timestamps import moment_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REQUIRED: Final = (("workflow",), ("task_id",), ("score",), ("scored_at", "at"))

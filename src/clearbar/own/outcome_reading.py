@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from clearbar.core.errors import Problem
 from clearbar.own import outcomes
 from clearbar.own.outcome_file import read_outcomes
-from clearbar.spend.source_file import state_of
+from clearbar.spend.files.source_file import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ from clearbar.own.explanation import Explanation, explain, origin_text
 from clearbar.own.scorecard import build
 from clearbar.own.tiers import shipped_tiers, tier_of
 from clearbar.own.workflow import UNATTRIBUTED
-from clearbar.spend.merge import united
+from clearbar.spend.storage.merge import united
 from clearbar.spend.trace import trace_of
 from clearbar.spend.usage import Usage
 

@@ -239,38 +239,6 @@ class Admission:
         )
 
 
-class _Latest:
-    """The admission of the table that was asked for last."""
-
-    __slots__ = ("_admission",)
-
-    def __init__(self) -> None:
-        self._admission: Admission | None = None
-
-    def of(self, table: RouteTable) -> Admission:
-        """Return the admission of a table."""
-        known = self._admission
-        if known is None or known.table is not table:
-            self._admission = known = Admission(table)
-        return known
-
-
-_LATEST: Final = _Latest()
-
-
-def admit(
-    caller: Caller,
-    operation: Operation,
-    asked: Asked | None,
-    table: RouteTable,
-    draw: float,
-    *,
-    begun: bool = False,
-) -> Admitted | Refusal:
-    """Return what `Admission` does with a request; the last table's is kept at hand."""
-    return _LATEST.of(table).admit(caller, operation, asked, draw, begun=begun)
-
-
 def arm_draw(caller: Caller, draw: float) -> float:
     """Return a number in [0, 1): the same for all requests of a task, else of a run or a user.
 

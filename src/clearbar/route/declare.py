@@ -60,6 +60,7 @@ def read_gateway(table: Table) -> DeclaredGateway:
         admin_token_env=table.take(gateway.ADMIN_TOKEN),
         open_metrics=table.take(gateway.OPEN_METRICS),
         durability=table.take(gateway.DURABILITY),
+        shared_objects=table.take(gateway.SHARED_OBJECTS),
     )
     return DeclaredGateway(settings, tuple(upstreams), table.place.line)
 

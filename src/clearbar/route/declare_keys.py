@@ -212,6 +212,15 @@ DURABILITY: Final[Key[Durability]] = Key(
     " only of the process, which spares the reply the wait for the disk.",
     '"process"',
 )
+SHARED_OBJECTS: Final = Key(
+    "shared_objects",
+    FLAG,
+    _DEFAULT.shared_objects,
+    "Whether any workflow may list, read and delete what lies at the provider, such as files and"
+    " stored answers. Otherwise only the workflow that made an object through the gateway may use"
+    " it, and none may list them.",
+    "true",
+)
 GATEWAY_KEYS: Final[tuple[Key[Any], ...]] = (
     OPENAI,
     ANTHROPIC,
@@ -235,4 +244,5 @@ GATEWAY_KEYS: Final[tuple[Key[Any], ...]] = (
     ADMIN_TOKEN,
     OPEN_METRICS,
     DURABILITY,
+    SHARED_OBJECTS,
 )

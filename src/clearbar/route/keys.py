@@ -10,6 +10,7 @@ import base64
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,6 @@ from clearbar.route.route import GatewayKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from clearbar.core.store import Store
 
@@ -54,6 +54,8 @@ class ListedKey:
     """UTC, ISO 8601."""
     revoked_by: str | None = None
     revoked_at: str | None = None
+    last_used_at: str | None = None
+    """When a call was last made under it, as far as the journals were read; ISO 8601 in UTC."""
 
 
 class KeyRing:
@@ -154,7 +156,8 @@ def listed(store: Store) -> list[ListedKey]:
     """Return all keys ever issued, oldest first."""
     rows = store.rows(
         "SELECT key_id, hashed, workflow, team, name, environment, issued_by, issued_at,"
-        " revoked_by, revoked_at FROM gateway_key LEFT JOIN gateway_key_revoked USING (key_id)"
+        " revoked_by, revoked_at, at_us FROM gateway_key"
+        " LEFT JOIN gateway_key_revoked USING (key_id) LEFT JOIN gateway_key_used USING (key_id)"
         " ORDER BY issued_at, gateway_key.rowid"
     )
     return [_listed(row) for row in rows]
@@ -167,8 +170,14 @@ def keys_in_force(store: Store) -> dict[str, GatewayKey]:
 
 def _listed(row: tuple[object, ...]) -> ListedKey:
     *of_key, by, at = (str(each) for each in row[:8])
-    revoked_by, revoked_at = (None if each is None else str(each) for each in row[8:])
-    return ListedKey(GatewayKey(*of_key), by, at, revoked_by, revoked_at)
+    revoked_by, revoked_at = (None if each is None else str(each) for each in row[8:10])
+    return ListedKey(GatewayKey(*of_key), by, at, revoked_by, revoked_at, _time(row[10]))
+
+
+def _time(at_us: object) -> str | None:
+    if not isinstance(at_us, int):
+        return None
+    return datetime.fromtimestamp(at_us // 1_000_000, UTC).isoformat()
 
 
 def _text(count: int) -> str:

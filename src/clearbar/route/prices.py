@@ -30,9 +30,9 @@ from clearbar.route.tool_prices import (
     ToolPrices,
 )
 from clearbar.spend.charge import OUTPUT_METERS
-from clearbar.spend.model_reference import USUAL
-from clearbar.spend.price_gaps import shipped_gaps
-from clearbar.spend.price_rate import AUDIO, Kind, Rate, context_of, tier_of
+from clearbar.spend.prices.model_reference import USUAL
+from clearbar.spend.prices.price_gaps import shipped_gaps
+from clearbar.spend.prices.price_rate import AUDIO, Kind, Rate, context_of, tier_of
 from clearbar.tools.address import PROTOCOLS, provider_of
 from clearbar.tools.cost import IN_PROCESS
 from clearbar.tools.tool import GpuPrice, NoPrice, TokenPrice
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from clearbar.spend.price_override import PriceOverride
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
+    from clearbar.spend.prices.price_override import PriceOverride
     from clearbar.tools.tool import Tool
 
 _TIERS: Final = ("", "batch", "flex", "priority", "scale")
@@ -217,7 +217,7 @@ def _pairs(
 
 def _models_of(book: PriceBook, provider: str) -> set[str]:
     """Return the ids of the models that the book has of a provider."""
-    from clearbar.spend.engine import connect  # noqa: PLC0415 - workers load no engine
+    from clearbar.spend.storage.engine import connect  # noqa: PLC0415 - workers load no engine
 
     with connect() as connection:
         rows = connection.execute(
@@ -231,7 +231,7 @@ def _tiers_and_speeds(
     book: PriceBook, overrides: Sequence[PriceOverride]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the tiers and the speeds by which any price differs; empty is the standard."""
-    from clearbar.spend.engine import connect  # noqa: PLC0415 - as above
+    from clearbar.spend.storage.engine import connect  # noqa: PLC0415 - as above
 
     with connect() as connection:
         rows = connection.execute(

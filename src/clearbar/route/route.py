@@ -170,6 +170,8 @@ class GatewaySettings:
     """Where the admin port listens: not for clients, wherever these come from."""
     durability: Durability = "disk"
     """What a charge outlives before a reply ends: the death of the worker, or of the machine."""
+    shared_objects: bool = False
+    """Whether any workflow may use what lies at the provider: files, stored answers, ..."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from clearbar.spend.charge import (
     INPUT_METERS,
     OUTPUT_METERS,
 )
-from clearbar.spend.price_rate import AUDIO, context_of, is_default_geo, tier_of
+from clearbar.spend.prices.price_rate import AUDIO, context_of, is_default_geo, tier_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -14,16 +15,23 @@ from clearbar.core.toml_kinds import (
     TEXT,
     USD,
     choice,
+    decimal_of,
     mapping_of,
 )
-from clearbar.core.toml_table import Key, Kind, Place, Table
-from clearbar.spend.charge import CACHE_READ_METERS, CACHE_WRITE_METERS, DIMENSIONS, METERS
-from clearbar.spend.price_override import PriceOverride
-from clearbar.spend.table_mapping import TableMapping
+from clearbar.core.toml_table import Key, Kind, Place, Table, expected
+from clearbar.spend.charge import (
+    CACHE_READ_METERS,
+    CACHE_WRITE_METERS,
+    DIMENSIONS,
+    FEE_METERS,
+    METERS,
+)
+from clearbar.spend.files.table_mapping import TableMapping
+from clearbar.spend.prices.declare_agreements import ONLY, only_of
+from clearbar.spend.prices.price_override import PriceOverride
 
 if TYPE_CHECKING:
     from datetime import date
-    from decimal import Decimal
 
 COLUMN_FIELDS: Final = (
     "started_at",
@@ -43,6 +51,27 @@ _Counted = Literal["inside", "beside"]
 _COUNTED: Final[tuple[_Counted, ...]] = ("inside", "beside")
 _CostBasis = Literal["billed", "estimated"]
 _COST_BASES: Final[tuple[_CostBasis, ...]] = ("billed", "estimated")
+
+
+_MOST_PER_CALL: Final = Decimal(10_000)
+_MOST_PER_MILLION: Final = Decimal(10**6)
+_MOST_PER_MILLION_TOKENS: Final = Decimal(10**5)
+"""A hundred times the dearest there is; with the largest quantity of a record, still a number that
+the ledger can hold."""
+
+
+def _price(value: object, _: Place) -> Decimal:
+    price = decimal_of(value)
+    if price is None or not 0 <= price <= _MOST_PER_MILLION:
+        raise expected("US dollars from 0 to 1,000,000", value)
+    return price
+
+
+def _call_price(value: object, _: Place) -> Decimal:
+    price = decimal_of(value)
+    if price is None or not 0 <= price <= _MOST_PER_CALL:
+        raise expected("US dollars from 0 to 10,000", value)
+    return price
 
 
 PROVIDER: Final = Key(
@@ -67,13 +96,17 @@ DISCOUNT: Final[Key[Decimal | None]] = Key(
 )
 USD_PER_MILLION: Final[Key[dict[str, Decimal]]] = Key(
     "usd_per_million",
-    mapping_of(USD, "meter", METERS),
+    mapping_of(Kind(USD.name, _price), "meter", METERS),
     {},
     "Price of a million units by meter; a meter that is not named keeps the book's price.",
     '{ input_tokens = "2.10", output_tokens = "8.40" }',
 )
 USD_PER_CALL: Final[Key[Decimal | None]] = Key(
-    "usd_per_call", USD, None, "Price of each call, on top of its meters.", '"0.01"'
+    "usd_per_call",
+    Kind(USD.name, _call_price),
+    None,
+    "Price of each call, on top of its meters.",
+    '"0.01"',
 )
 SOURCE: Final = Key(
     "source", TEXT, "", "Where the price comes from; shown with each charge.", '"contract 2026-17"'
@@ -81,6 +114,7 @@ SOURCE: Final = Key(
 PRICE_KEYS: Final = (
     PROVIDER,
     MODEL,
+    ONLY,
     FROM,
     UNTIL,
     SERVICE_TIER,
@@ -101,6 +135,11 @@ def read_price(table: Table) -> PriceOverride:
         table.place.at(DISCOUNT.name).fault(
             f"stands beside {' and '.join(sorted(prices))}: declare a discount or prices, not both"
         )
+    per_million = table.take(USD_PER_MILLION)
+    for meter, price in per_million.items():
+        if meter not in FEE_METERS and price > _MOST_PER_MILLION_TOKENS:
+            place = table.place.at(USD_PER_MILLION.name, meter)
+            place.fault(f"${price:,f} a million is no price of tokens: is it one of a single unit?")
     if not prices and DISCOUNT.name not in table.values:
         table.place.fault("expected discount, usd_per_million or usd_per_call, found none")
     return PriceOverride(
@@ -109,10 +148,11 @@ def read_price(table: Table) -> PriceOverride:
         start=start,
         end=end,
         service_tier=table.take(SERVICE_TIER),
-        usd_per_million=table.take(USD_PER_MILLION),
+        usd_per_million=per_million,
         usd_per_call=table.take(USD_PER_CALL),
         discount=table.take(DISCOUNT),
         source=table.take(SOURCE),
+        only=only_of(table),
     )
 
 

@@ -9,24 +9,24 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from clearbar.core.errors import ClearbarError, Problem
-from clearbar.spend.append import BATCH_RECORDS, Appender, FileRead
-from clearbar.spend.candidates import mapping_for
+from clearbar.spend.files.candidates import mapping_for
+from clearbar.spend.files.source_file import UnreadableFile, open_source_file, state_of
 from clearbar.spend.pull.of_pull import of_pull
-from clearbar.spend.source_file import UnreadableFile, open_source_file, state_of
 from clearbar.spend.sources import SOURCES
+from clearbar.spend.storage.append import BATCH_RECORDS, Appender, FileRead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from clearbar.core.store import Store
-    from clearbar.spend.candidates import Candidate
     from clearbar.spend.charge import Record
-    from clearbar.spend.ledger import Ledger
-    from clearbar.spend.prices import PriceBook
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.candidates import Candidate
+    from clearbar.spend.files.source_file import SourceFile
+    from clearbar.spend.files.table_mapping import TableMapping
+    from clearbar.spend.prices.book import PriceBook
     from clearbar.spend.sources import Source
-    from clearbar.spend.table_mapping import TableMapping
+    from clearbar.spend.storage.ledger import Ledger
 
 _MAX_KEPT_PROBLEMS: Final = 10_000
 """Of one file; more are counted and not kept."""

@@ -16,7 +16,7 @@ from clearbar.spend.charge import (
     INPUT_METERS,
     OUTPUT_METERS,
 )
-from clearbar.spend.columns import QUERIED
+from clearbar.spend.storage.columns import QUERIED
 from clearbar.spend.usage import USAGE_FIELDS, Usage
 
 if TYPE_CHECKING:
@@ -31,15 +31,33 @@ _SUMS: Final = {
     "output_tokens": OUTPUT_METERS,
 }
 *_COUNTED, _LEFT = BASES
+WHOLE_KEYS: Final = (
+    "origin_id",
+    "grain",
+    "day",
+    "minutes",
+    "years",
+    "service_tier",
+    "speed",
+    "geo",
+    "uri",
+    "charge_category",
+    "is_billed",
+)
+"""By what the rows of `wholes` are told apart."""
 _NOTHING: Final = tuple(getattr(Usage(), name) for name in USAGE_FIELDS)
 
 
-def charges(records: nw.LazyFrame[Any], merged: nw.LazyFrame[Any] | None) -> nw.LazyFrame[Any]:
+def charges(
+    records: nw.LazyFrame[Any],
+    merged: nw.LazyFrame[Any] | None,
+    columns: Sequence[str] = QUERIED,
+) -> nw.LazyFrame[Any]:
     """Return one row a charge: records, but what they merge to where several tell of one."""
-    rows = records.select(*QUERIED)
+    rows = records.select(*columns)
     if merged is None:
         return rows
-    replaced = merged.select(*QUERIED)
+    replaced = merged.select(*columns)
     single = rows.join(replaced.select("charge_id"), on="charge_id", how="anti")
     return nw.concat([single, replaced], how="vertical")
 
@@ -71,9 +89,50 @@ def first_days(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     return frame.group_by("origin_id").agg(nw.col("day").min())
 
 
-def bucket_origins(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Return the origins that have an aggregate."""
-    return frame.filter(nw.col("grain") == "bucket").select("origin_id").unique()
+def grains(records: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return which grains records have beside that of a call.
+
+    Files whose statistics say that all their records are calls are not read for it.
+    """
+    return records.filter(nw.col("grain") != "call").select("grain").unique()
+
+
+def of_calls(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return charges without lines of bills, whose money is reconciled beside them."""
+    return frame.filter(nw.col("grain") != "bill")
+
+
+def outside(frame: nw.LazyFrame[Any], periods: Sequence[Period]) -> nw.LazyFrame[Any]:
+    """Return the charges that began in none of the periods."""
+    for period in periods:
+        frame = frame.filter((nw.col("day") < period.start) | (nw.col("day") >= period.end))
+    return frame
+
+
+def wholes(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return usage of what tells of more than one call, by `WHOLE_KEYS`.
+
+    The `calls` of a bill are its lines. `minutes` and `years` are what the end is after the
+    beginning, within the year and in years: no engine but DuckDB counts the minutes between.
+    """
+    minutes = _minute_of_year("ended_at") - _minute_of_year("started_at")
+    years = nw.col("ended_at").dt.year() - nw.col("started_at").dt.year()
+    of_bill = nw.col("grain") == "bill"
+    told = frame.filter(nw.col("grain") != "call").with_columns(
+        minutes.fill_null(0).alias("minutes"),
+        years.fill_null(0).alias("years"),
+        (nw.col("basis") == "billed").alias("is_billed"),
+        nw.when(of_bill).then(1).otherwise(nw.col("calls")).alias("calls"),
+    )
+    return usage_by(told, WHOLE_KEYS)
+
+
+def reached(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return the calls that a provider knows of: not a cache's, nor those that failed for free."""
+    cost = nw.col("cost_usd").fill_null(0)
+    failed = (nw.col("status") == "error") & (cost == 0)
+    known = (nw.col("status") != "cache_hit") & ~failed
+    return frame.filter(nw.col("grain") == "call", known)
 
 
 def dearest(frame: nw.LazyFrame[Any], count: int) -> nw.LazyFrame[Any]:
@@ -81,6 +140,27 @@ def dearest(frame: nw.LazyFrame[Any], count: int) -> nw.LazyFrame[Any]:
     known = frame.filter(~nw.col("cost_usd").is_null(), nw.col("grain") == "call")
     ranked = known.sort("cost_usd", "charge_id", descending=[True, False])
     return ranked.head(count).select("charge_id", "origin_id", "day", "basis", "cost_usd")
+
+
+def cost_steps(frame: nw.LazyFrame[Any], steps: int) -> nw.LazyFrame[Any]:
+    """Return attributed calls with the `step` of their cost: so many steps to a doubling.
+
+    Calls that cost nothing, or nobody knows what, have none and drop out.
+    """
+    known = frame.filter(nw.col("cost_usd") > 0, nw.col("grain") == "call", nw.col("calls") > 0)
+    doublings = nw.col("cost_usd").cast(nw.Float64).log(2)
+    return known.with_columns((doublings * steps).floor().cast(nw.Int64).alias("step"))
+
+
+def counted_steps(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return workflow, step and number of calls: the histogram of costs, by workflow."""
+    return frame.group_by("workflow", "step").agg(nw.len().alias("n"))
+
+
+def beyond(frame: nw.LazyFrame[Any], fences: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return charge, origin, workflow, day, basis and cost of calls of a step above the fence."""
+    out = frame.join(fences, on="workflow", how="inner").filter(nw.col("step") > nw.col("fence"))
+    return out.select("charge_id", "origin_id", "workflow", "day", "basis", "cost_usd")
 
 
 def attributed(frame: nw.LazyFrame[Any], origins: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -91,6 +171,12 @@ def attributed(frame: nw.LazyFrame[Any], origins: nw.LazyFrame[Any]) -> nw.LazyF
 def usage_of(sums: Sequence[Any]) -> Usage:
     """Return a query's sums as a value. A sum over nothing known is zero, beside its own count."""
     return Usage(*(value or zero for value, zero in zip(sums, _NOTHING, strict=True)))
+
+
+def _minute_of_year(name: str) -> nw.Expr:
+    at = nw.col(name).dt
+    days, hours = at.ordinal_day().cast(nw.Int64), at.hour().cast(nw.Int64)
+    return (days * 24 + hours) * 60 + at.minute().cast(nw.Int64)
 
 
 def _total(names: Sequence[str]) -> nw.Expr:

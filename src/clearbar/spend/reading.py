@@ -1,38 +1,101 @@
-"""Sums read from the ledger, with aggregates reconciled: each dollar once."""
+"""Sums read from the ledger, with bills, aggregates and calls reconciled: each dollar once."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.errors import LedgerError
+from clearbar.core.period import ALL
 from clearbar.spend import queries
-from clearbar.spend.reconcile import Correction, DayUsage, corrections, scope
+from clearbar.spend.anomaly_search import NO_ANOMALIES, anomalies_of
+from clearbar.spend.prices.agreed_use import agreed_lines, agreed_use, covered
+from clearbar.spend.prices.agreements import NO_AGREEMENTS
+from clearbar.spend.reconciling.closed import Closed, fixed_ids
+from clearbar.spend.reconciling.reconcile import Reconciled, reconcile
+from clearbar.spend.reconciling.telling import told_by, told_by_calls
+from clearbar.spend.reconciling.told import LINE_NAMES
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
     from decimal import Decimal
 
     import narwhals as nw
 
     from clearbar.core.period import Period
+    from clearbar.spend.anomalies import Anomalies
     from clearbar.spend.charge import Origin
-    from clearbar.spend.ledger import Ledger
+    from clearbar.spend.prices.agreed_use import Covered
+    from clearbar.spend.prices.agreements import Agreements
+    from clearbar.spend.prices.planned_lines import AgreedUse
+    from clearbar.spend.reconciling.closed import Fixed
+    from clearbar.spend.reconciling.told import Line, Told
+    from clearbar.spend.storage.ledger import Ledger
 
-_AGGREGATING: Final = frozenset({"openai_usage", "table"})
-"""The sources that may tell of many calls in one record."""
+_NOTHING: Final = Usage()
+_OF_NOBODY: Final = ("", "no call tells of it, so it is nobody's")
+_OF_CLOSED: Final = "reported so when its month was closed"
 
 
 class LedgerReading:
-    """The charges of a ledger as they stood when this was made."""
+    """The charges of a ledger as they stood when this was made.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Beside the origins of charges there are those of lines that no call tells of, and those of what
+    a closed month fixes: `fixed` says whose these are, whatever the rules of today say.
+    """
+
+    def __init__(self, ledger: Ledger, closed: Closed | None = None) -> None:
+        self._ledger = ledger
         self._engine = ledger.engine
         self._charges = ledger.charges()
+        self._files = ledger.folder.record_files()
+        self.closed = closed or Closed()
         self.origins: dict[int, Origin] = ledger.origins()
-        self._corrections = self._find_corrections()
+        self.fixed: dict[int, tuple[str, str]] = {}
+        """Origin id -> workflow, empty for nobody's, and why."""
+        self.agreed: list[AgreedUse] = []
+        """Who used how much under which agreement."""
+        self._lines: list[Line] = []
+        self._beside: dict[date, list[tuple[int, Usage]]] = defaultdict(list)
+        """What is added to the sums of charges, or comes off them, by day."""
+        self.reconciled = self._reconcile()
+        self._add_reconciled()
+        self._add_closed()
+
+    @property
+    def record_files(self) -> frozenset[str]:
+        """Names of the files of records that were there."""
+        return frozenset(self._files)
+
+    def add_lines(self, lines: Iterable[Line]) -> None:
+        """Add lines that no call tells of; those of closed months are fixed already.
+
+        A line whose source is none of `LINE_NAMES` goes to whom the rules give its origin.
+        """
+        for line in lines:
+            if line.day in self.closed:
+                continue
+            key = line.origin.origin_id
+            self.origins[key] = line.origin
+            if line.origin.source in LINE_NAMES:
+                self._lines.append(line)
+                self.fixed[key] = _OF_NOBODY
+            self._beside[line.day].append((key, line.usage))
+
+    def add_agreed(self, agreements: Agreements, until: date) -> None:
+        """Add what plans, commitments, machines and credits cost before a day."""
+        if agreements == NO_AGREEMENTS:
+            return
+        if self._charges is not None:
+            self.agreed = agreed_use(self._engine, self._charges, agreements)
+        costs: Mapping[tuple[int, date], Usage] = {}
+        if agreements.credits:  # of closed months too, as the ledger holds them now
+            live = LedgerReading(self._ledger) if self.closed.months else self
+            costs = live.by_origin_and_day(ALL)
+        self.add_lines(agreed_lines(agreements, self.agreed, costs, self.origins, until))
 
     def by_origin(self, period: Period) -> dict[int, Usage]:
         """Return origin id -> usage in the period.
@@ -43,42 +106,85 @@ class LedgerReading:
         found = {key: usage for (key,), usage in self._grouped(["origin_id"], period).items()}
         if lost := found.keys() - self.origins.keys():
             raise LedgerError(f"origin {min(lost)} is missing", "see what else is: clearbar check")
-        for correction in self._within(period):
-            found[correction.origin_id] += correction.usage
+        for _, key, usage in self._within(period):
+            found[key] = found.get(key, _NOTHING) + usage
         return found
 
     def by_day(self, period: Period) -> dict[date, Usage]:
         """Return UTC day -> usage in the period."""
         found = {key: usage for (key,), usage in self._grouped(["day"], period).items()}
-        for correction in self._within(period):
-            found[correction.day] += correction.usage
+        for day, _, usage in self._within(period):
+            found[day] = found.get(day, _NOTHING) + usage
         return found
+
+    def by_origin_and_day(self, period: Period) -> dict[tuple[int, date], Usage]:
+        """Return (origin id, UTC day) -> usage: the finest sums that reports are made of."""
+        found = dict(self._grouped(["origin_id", "day"], period))
+        for day, key, usage in self._within(period):
+            found[key, day] = found.get((key, day), _NOTHING) + usage
+        return {place: usage for place, usage in found.items() if usage != _NOTHING}
 
     def by_workflow_and_day(
         self, period: Period, workflows: Mapping[int, str]
     ) -> dict[tuple[str, date], Usage]:
         """Return (workflow, UTC day) -> usage, by a map from origin id to workflow."""
-        if self._charges is None:
-            return {}
-        names = list(dict.fromkeys(workflows.values()))
-        numbers = {name: number for number, name in enumerate(names)}  # quicker to group by
-        rows = [(key, numbers[name]) for key, name in workflows.items()]
-        origins = self._engine.table({"origin_id": int, "workflow": int}, rows)
-        owned = queries.attributed(queries.within(self._charges, period), origins)
-        sums = self._sums(owned, ["workflow", "day"])
-        found: dict[tuple[str, date], Usage] = defaultdict(
-            Usage, {(names[number], day): usage for (number, day), usage in sums.items()}
-        )
-        for correction in self._within(period):
-            found[workflows[correction.origin_id], correction.day] += correction.usage
+        found: dict[tuple[str, date], Usage] = defaultdict(Usage)
+        if self._open is not None:
+            names = list(dict.fromkeys(workflows.values()))
+            numbers = {name: number for number, name in enumerate(names)}  # quicker to group by
+            rows = [(key, numbers[name]) for key, name in workflows.items()]
+            origins = self._engine.table({"origin_id": int, "workflow": int}, rows)
+            owned = queries.attributed(queries.within(self._open, period), origins)
+            sums = self._sums(owned, ["workflow", "day"])
+            found.update({(names[number], day): usage for (number, day), usage in sums.items()})
+        for day, key, usage in self._within(period):
+            found[workflows[key], day] += usage
         return found
 
     def overlap(self, period: Period) -> Usage:
-        """Return what aggregates and single calls both hold, and is counted once."""
-        total = Usage()
-        for correction in self._within(period):
-            total += correction.usage
-        return total
+        """Return what several accounts both hold, and is counted once; negative."""
+        days = [(each.day, each.usage) for each in self.reconciled.overlaps]
+        found = [usage for day, usage in days if day not in self.closed and day in period]
+        found += [usage for day, usage in self.closed.overlaps if day in period]
+        return sum(found, _NOTHING)
+
+    def overlaps(self) -> dict[date, Usage]:
+        """Return UTC day -> what is counted once on it, in months that are not closed; negative."""
+        found: dict[date, Usage] = defaultdict(Usage)
+        for each in self.reconciled.overlaps:
+            if each.day not in self.closed:
+                found[each.day] += each.usage
+        return found
+
+    def lines(self, period: Period) -> list[tuple[Origin, date, Usage]]:
+        """Return the lines that no call tells of, those of closed months too."""
+        kept = [(each.origin, each.day, each.usage) for each in self._lines]
+        kept += [
+            (row.origin, row.day, row.usage)
+            for row in (*self.closed.rows, *self.closed.corrections)
+            if row.origin.source in LINE_NAMES
+        ]
+        return [each for each in kept if each[1] in period]
+
+    def covered(self, period: Period) -> tuple[Covered, ...]:
+        """Return what plans and commitments covered in a period."""
+        return covered(use for use in self.agreed if use.day in period)
+
+    def corrections(self, period: Period) -> list[Fixed]:
+        """Return what was seen in the period and corrects months that were closed before."""
+        return [each for each in self.closed.corrections if each.day in period]
+
+    def unpriced_lines(self, period: Period) -> int:
+        """Return how many lines of bills have no known worth, and are in no sum."""
+        return sum(each.unpriced_lines for each in self._told if each.day in period)
+
+    def told(self, period: Period) -> list[Told]:
+        """Return what bills and aggregates say of a period, and what calls of any provider do."""
+        if self._charges is None:
+            return []
+        calls = told_by_calls(self._engine, self._charges, self.origins, period)
+        wholes = [row for row in self._told if row.grain != "call" and row.day in period]
+        return [*wholes, *calls]
 
     def first_days(self) -> dict[int, date]:
         """Return origin id -> the first UTC day on which it has a charge."""
@@ -93,31 +199,67 @@ class LedgerReading:
         frame = queries.dearest(queries.within(self._charges, period), count)
         return [(*row,) for row in self._engine.rows(frame)]
 
-    def _grouped(self, keys: list[str], period: Period) -> dict[tuple[Any, ...], Usage]:
-        if self._charges is None:
-            return {}
-        return self._sums(queries.within(self._charges, period), keys)
+    def anomalies(self, period: Period, workflows: Mapping[int, str]) -> Anomalies:
+        """Return the calls of a period that cost far more than is usual for their kind.
 
-    def _sums(self, frame: nw.LazyFrame[Any], keys: list[str]) -> dict[Any, Usage]:
+        A kind is a workflow and a model; `workflows` says whose each origin is.
+        """
+        if self._charges is None:
+            return NO_ANOMALIES
+        calls = queries.within(self._charges, period)
+        return anomalies_of(self._engine, calls, self.origins, workflows)
+
+    @cached_property
+    def _told(self) -> list[Told]:
+        """What is reconciled; nothing where all records are calls."""
+        if self._charges is None or not self._grains:
+            return []
+        return told_by(self._engine, self._charges, self.origins)
+
+    @cached_property
+    def _grains(self) -> frozenset[str]:
+        if self._charges is None:
+            return frozenset()
+        records = self._engine.parquet(list(self._files.values()))
+        return frozenset(grain for [grain] in self._engine.rows(queries.grains(records)))
+
+    @cached_property
+    def _open(self) -> nw.LazyFrame[Any] | None:
+        """The charges that are in sums as they are: no bills, and not of closed months."""
+        if self._charges is None:
+            return None
+        frame = queries.of_calls(self._charges) if "bill" in self._grains else self._charges
+        return queries.outside(frame, self.closed.spans)
+
+    def _reconcile(self) -> Reconciled:
+        return reconcile(self._told) if self._told else Reconciled()
+
+    def _add_reconciled(self) -> None:
+        for overlap in self.reconciled.overlaps:
+            if overlap.day not in self.closed:
+                self._beside[overlap.day].append((overlap.origin_id, overlap.usage))
+        self.add_lines(self.reconciled.lines)
+
+    def _add_closed(self) -> None:
+        rows = (*self.closed.rows, *self.closed.corrections)
+        ids = fixed_ids(rows)
+        for (origin, workflow), key in ids.items():
+            self.origins[key], self.fixed[key] = origin, (workflow, _OF_CLOSED)
+        for row in rows:
+            self._beside[row.day].append((ids[row.key], row.usage))
+
+    def _grouped(self, keys: list[str], period: Period) -> dict[tuple[Any, ...], Usage]:
+        if self._open is None:
+            return {}
+        return self._sums(queries.within(self._open, period), keys)
+
+    def _sums(self, frame: nw.LazyFrame[Any], keys: Sequence[str]) -> dict[Any, Usage]:
         size = len(keys)
         rows = self._engine.rows(queries.usage_by(frame, keys))
-        return defaultdict(Usage, {row[:size]: queries.usage_of(row[size:]) for row in rows})
+        return {row[:size]: queries.usage_of(row[size:]) for row in rows}
 
-    def _within(self, period: Period) -> list[Correction]:
-        return [correction for correction in self._corrections if correction.day in period]
-
-    def _find_corrections(self) -> list[Correction]:
-        if self._charges is None or not _AGGREGATING & {o.source for o in self.origins.values()}:
-            return []
-        buckets = self._engine.rows(queries.bucket_origins(self._charges))
-        if not buckets:
-            return []
-        scopes = {scope(self.origins[key]) for (key,) in buckets if key in self.origins}
-        wanted = [(key, 0) for key, o in self.origins.items() if scope(o) in scopes]
-        table = self._engine.table({"origin_id": int, "workflow": int}, wanted)
-        frame = queries.attributed(self._charges, table)
-        rows = self._sums(frame, ["origin_id", "grain", "day"])
-        return corrections(
-            DayUsage(key, self.origins[key], grain, day, usage)
-            for (key, grain, day), usage in rows.items()
-        )
+    def _within(self, period: Period) -> Iterator[tuple[date, int, Usage]]:
+        for day, rows in self._beside.items():
+            if day in period:
+                for key, usage in rows:
+                    yield day, key, usage

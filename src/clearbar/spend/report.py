@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 from clearbar.core.errors import UnknownName, nearest
 from clearbar.core.money import plain
 from clearbar.spend.charge import labels_of
+from clearbar.spend.reconciling.told import LINE_NAMES, RESIDUAL
 from clearbar.spend.usage import Usage, UsageRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
 
     from clearbar.core.period import Period
     from clearbar.spend.charge import Origin
+    from clearbar.spend.prices.agreed_use import Covered
     from clearbar.spend.reading import LedgerReading
+    from clearbar.spend.reconciling.closed import Fixed
 
 BY: Final = {
     "workflow": "the declared workflow that a rule gives it",
@@ -35,6 +39,8 @@ BY: Final = {
 """What spend can be shown by, with its meaning."""
 
 UNNAMED: Final = "(none)"
+_OF_LINES: Final = ("provider", "account", "source")
+"""What a line that no call tells of has a value of; elsewhere it is a row of its own name."""
 
 FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -44,9 +50,26 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "rows": "Dearest first, days in their order; they sum to `total`.",
         "rows[].key": "The value of the dimension; `(none)` where it was not reported.",
         "total": "Usage of all rows.",
-        "unattributed": "Of the total, what no workflow's rule took.",
+        "unattributed": "Of the total, what no workflow's rule took; `residual` is part of it.",
+        "residual": "Of the total, what bills say beyond the logs; negative where they say less.",
+        "lines": "What no call tells of, and is nobody's: residuals, tax, credits, purchases.",
+        "lines[].name": "What it is; in most views the key of its row.",
+        "lines[].provider": "Who bills.",
+        "lines[].account": "The account; empty where it is not known.",
+        "lines[].day": "The UTC day; of a line of several days the first.",
+        "lines[].days": "Of a line of several days: which, the last not included; else empty.",
+        "corrections": "Of the total, what was seen in the period and is of months closed before.",
+        "corrections[].day": "The UTC day on which it was seen.",
+        "corrections[].month": "The closed month that it corrects.",
+        "corrections[].workflow": "Whose it is.",
+        "corrections[].usage": "How much more, or less, than was reported.",
         "overlap": "What aggregates and single calls both tell of; the total holds it once.",
         "unpriced_calls": "Calls whose cost is not known: in no sum of money.",
+        "unpriced_lines": "Lines of bills whose worth is not known: in no sum of money.",
+        "covered": "What plans and commitments covered: calls that cost nothing extra.",
+        "covered[].name": "`plan:NAME` or `commitment:NAME`.",
+        "covered[].calls": "Calls of the total that it covered.",
+        "covered[].list_usd": "What they would have cost by the price book, as text.",
         "quarantined_records": "Records that were not taken in, and are in no sum.",
     }
 )
@@ -75,10 +98,20 @@ class SpendReport:
     """Dearest first; by day, in time order. They sum to `total`."""
     total: Usage
     unattributed: Usage
-    """Of the total, what no workflow's rule took."""
+    """Of the total, what no workflow's rule took, `residual` among it."""
+    residual: Usage
+    """Of the total, what bills say beyond the logs, or less."""
+    lines: tuple[tuple[Origin, date, Usage], ...]
+    """What no call tells of, residuals among it."""
+    corrections: tuple[Fixed, ...]
+    """What was seen in the period and corrects months that were closed before."""
     overlap: Usage
     """What aggregates and single calls both told of, and the total holds once."""
     quarantined_records: int
+    unpriced_lines: int = 0
+    """Lines of bills whose worth is not known."""
+    covered: tuple[Covered, ...] = ()
+    """What plans and commitments covered: calls of the total that cost nothing extra."""
 
 
 def key_of(origin: Origin, by: str) -> str:
@@ -88,6 +121,8 @@ def key_of(origin: Origin, by: str) -> str:
         UnknownName: when there is no such dimension.
     """
     check_dimension(by)
+    if origin.source in LINE_NAMES and by not in _OF_LINES:
+        return LINE_NAMES[origin.source]
     if by == "label":
         return origin.labels.strip("|").replace("|", ", ") or UNNAMED
     if by.startswith("label:"):
@@ -121,19 +156,45 @@ def spend_report(
         UnknownName: when there is no such dimension.
     """
     check_dimension(by)
-    usages = reading.by_origin(period)
-    origins = reading.origins
+    usages, origins = reading.by_origin(period), reading.origins
+    lines = tuple(reading.lines(period))
     if by == "day":
-        days = sorted(reading.by_day(period).items())
-        rows = tuple(UsageRow(str(day), usage) for day, usage in days)
+        rows = _by_day(reading.by_day(period), lines)
     elif by == "workflow":
-        rows = dearest_first((workflow_of[key], usage) for key, usage in usages.items())
+        rows = dearest_first(
+            (LINE_NAMES.get(origins[key].source, workflow_of[key]), usage)
+            for key, usage in usages.items()
+        )
     else:
         rows = dearest_first((key_of(origins[key], by), usage) for key, usage in usages.items())
     left = (usage for key, usage in usages.items() if workflow_of[key] == unattributed)
-    total = total_of(usages.values())
-    overlap = reading.overlap(period)
-    return SpendReport(period, by, rows, total, total_of(left), overlap, quarantined_records)
+    return SpendReport(
+        period=period,
+        by=by,
+        rows=rows,
+        total=total_of(usages.values()),
+        unattributed=total_of(left),
+        residual=total_of(usage for origin, _, usage in lines if origin.source == RESIDUAL),
+        lines=lines,
+        corrections=tuple(reading.corrections(period)),
+        overlap=reading.overlap(period),
+        quarantined_records=quarantined_records,
+        unpriced_lines=reading.unpriced_lines(period),
+        covered=reading.covered(period),
+    )
+
+
+def _by_day(
+    days: Mapping[date, Usage], lines: Iterable[tuple[Origin, date, Usage]]
+) -> tuple[UsageRow, ...]:
+    """Return a row a day; what a bill says of several days at once is one beside their first."""
+    sums = {str(day): usage for day, usage in sorted(days.items())}
+    for origin, day, usage in lines:
+        if several := labels_of(origin.labels).get("days"):
+            sums[str(day)] += -usage
+            name = f"{several} {LINE_NAMES[origin.source]}"
+            sums[name] = sums.get(name, Usage()) + usage
+    return tuple(UsageRow(key, sums[key]) for key in sorted(sums) if sums[key] != Usage())
 
 
 def dearest_charges(
@@ -180,7 +241,35 @@ def report_json(report: SpendReport) -> dict[str, Any]:
         "rows": [{"key": row.key, **usage_json(row.usage)} for row in report.rows],
         "total": usage_json(report.total),
         "unattributed": usage_json(report.unattributed),
+        "residual": usage_json(report.residual),
+        "lines": [_line_json(*line) for line in report.lines],
+        "corrections": [_correction_json(each) for each in report.corrections],
         "overlap": usage_json(report.overlap),
         "unpriced_calls": report.total.calls_unpriced,
+        "unpriced_lines": report.unpriced_lines,
+        "covered": [
+            {"name": each.name, "calls": each.calls, "list_usd": plain(each.list_usd)}
+            for each in report.covered
+        ],
         "quarantined_records": report.quarantined_records,
+    }
+
+
+def _line_json(origin: Origin, day: date, usage: Usage) -> dict[str, Any]:
+    return {
+        "name": LINE_NAMES[origin.source],
+        "provider": origin.provider,
+        "account": origin.account,
+        "day": str(day),
+        "days": labels_of(origin.labels).get("days", ""),
+        **usage_json(usage),
+    }
+
+
+def _correction_json(found: Fixed) -> dict[str, Any]:
+    return {
+        "day": str(found.day),
+        "month": found.month,
+        "workflow": found.workflow,
+        "usage": usage_json(found.usage),
     }

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from clearbar.core.money import plain
-from clearbar.spend.charge import METERS, digest_of
-from clearbar.spend.source_file import SourceFile
+from clearbar.spend.charge import METERS, charge_id, digest_of
+from clearbar.spend.files.source_file import SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +38,8 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "rule": "Which rule took it, with its line.",
         "calls": "1, or the calls of a bucket.",
         "cost_usd": "The cost, as text; null where it is not known.",
+        "covered_usd": "What it would have cost by the price book, as text, where it was paid in"
+        " advance; else null.",
         "basis": "`billed`, `priced`, `estimated` or `unpriced`.",
         "price_id": "The price that made the cost; null where none did.",
         "price_version": "The price book that it stood in.",
@@ -118,6 +120,8 @@ class Trace:
     witnesses: tuple[Witness, ...]
     workflow: str | None = None
     rule: str = ""
+    covered_usd: Decimal | None = None
+    """What it would have cost by the price book, where it was paid in advance."""
 
 
 def trace_of(
@@ -137,7 +141,7 @@ def trace_of(
     earliest = min(record["started_at"] for record in told)
     return Trace(
         charge_id=winner["charge_id"],
-        identity=winner["identity"],
+        identity=_first_identity(records),
         started_at=f"{earliest.isoformat()}Z",
         origin=origin,
         calls=winner["calls"],
@@ -148,7 +152,15 @@ def trace_of(
         price={key: value for key, value in price.items() if not key.startswith(_PER_UNIT)},
         lines=tuple(_price_lines(winner, price)),
         witnesses=tuple(_witness(record, kept, wins=record is winner) for record in records),
+        covered_usd=winner["covered_usd"],
     )
+
+
+def _first_identity(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the identity of which the charge's id is made; the winner's where it is worn."""
+    own = records[0]["charge_id"]
+    names: list[str] = [record["identity"] for record in records]
+    return next((name for name in names if charge_id(name) == own), names[0])
 
 
 def no_longer_known(price_id: str) -> dict[str, str]:
@@ -158,6 +170,8 @@ def no_longer_known(price_id: str) -> dict[str, str]:
 
 def _multiplies_out(record: Mapping[str, Any], price: Mapping[str, str]) -> bool:
     """Return whether a price can be the one that made the cost; also where lines cannot tell."""
+    if not _unit_prices(price):
+        return True
     costs = [line.cost_usd for line in _price_lines(record, price)]
     known = [cost for cost in costs if cost is not None]
     return len(known) < len(costs) or sum(known, Decimal(0)) == record["cost_usd"]
@@ -174,6 +188,7 @@ def trace_json(trace: Trace) -> dict[str, Any]:
         "rule": trace.rule,
         "calls": trace.calls,
         "cost_usd": None if trace.cost_usd is None else plain(trace.cost_usd),
+        "covered_usd": None if trace.covered_usd is None else plain(trace.covered_usd),
         "basis": trace.basis,
         "price_id": trace.price_id,
         "price_version": trace.price_version,

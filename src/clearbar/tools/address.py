@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from clearbar.core.errors import ClearbarError
-from clearbar.spend.provider_names import provider_named
+from clearbar.spend.shapes.provider_names import provider_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

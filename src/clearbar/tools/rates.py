@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Final
 
-from clearbar.spend.price_rate import Kind, Rate
+from clearbar.spend.prices.price_rate import Kind, Rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
     from clearbar.tools.tool import TokenUsage
 
 _INPUTS: Final = (

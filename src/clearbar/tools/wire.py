@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, TypedDict
 import msgspec
 
 from clearbar.core.errors import ClearbarError
-from clearbar.spend.json_records import decode
-from clearbar.spend.provider_names import service_tier_named
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.json_records import decode
+from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.shapes.provider_names import service_tier_named
 from clearbar.tools.address import protocol_of
 from clearbar.tools.reserved_settings import reserved
 from clearbar.tools.tool import Answer

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from clearbar.spend.provider_names import service_tier_named
+from clearbar.spend.shapes.provider_names import service_tier_named
 from clearbar.tools.tool import Answer
 from clearbar.tools.wire import decoded, joined, named, served, text
 from clearbar.tools.wire_errors import UNKNOWN_ERROR, NotAnAnswer, error_of, is_error

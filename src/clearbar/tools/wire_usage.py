@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from clearbar.spend.charge import MAX_QUANTITY
-from clearbar.spend.messages_usage import MessageUsage, cache_writes, thinking
-from clearbar.spend.quarantine import QuarantineError, quantity, rest_of
+from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of
+from clearbar.spend.shapes.messages_usage import MessageUsage, cache_writes, thinking
 from clearbar.tools.tool import TokenUsage
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from clearbar.spend.entry import text
-from clearbar.spend.quarantine import QuarantineError
-from clearbar.spend.timestamps import moment_us
+from clearbar.spend.files.entry import text
+from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.files.timestamps import moment_us
 from clearbar.trial.trial import Case
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from clearbar.spend.entry import Entry
+    from clearbar.spend.files.entry import Entry
 
 MAX_CHARACTERS: Final = 2_000_000
 """Of one text of a case."""

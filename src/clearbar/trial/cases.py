@@ -26,8 +26,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearbar.core.errors import ClearbarError, Problem
-from clearbar.spend.quarantine import QuarantineError
-from clearbar.spend.source_file import open_source_file
+from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.files.source_file import open_source_file
 from clearbar.trial.case_rows import case_of, digest
 from clearbar.trial.table_rows import column_names, table_rows
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from clearbar.spend.entry import Entry
+    from clearbar.spend.files.entry import Entry
     from clearbar.trial.trial import Case
 
 MAX_CASES: Final = 1_000_000

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError, Problem
-from clearbar.spend.csv_rows import csv_header, csv_rows
-from clearbar.spend.entry import Entry
-from clearbar.spend.json_records import Document, documents
-from clearbar.spend.parquet_rows import parquet_rows
-from clearbar.spend.source_file import MAX_DOCUMENT_BYTES, UnreadableFile
+from clearbar.spend.files.csv_rows import csv_header, csv_rows
+from clearbar.spend.files.entry import Entry
+from clearbar.spend.files.json_records import Document, documents
+from clearbar.spend.files.parquet_rows import parquet_rows
+from clearbar.spend.files.source_file import MAX_DOCUMENT_BYTES, UnreadableFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
 
 _PARQUET: Final = b"PAR1"
 _GZIP: Final = b"\x1f\x8b"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from clearbar.workspace.serving import Serving
+from clearbar.workspace.receiving import Receiving
 
 
-class Workspace(Serving):
+class Workspace(Receiving):
     """An open workspace with all its stages. Use as a context manager, or call `close`."""
 
 

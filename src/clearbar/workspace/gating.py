@@ -97,12 +97,13 @@ class Gating(Trialing):
         """
         from clearbar.gate.docket import parse_head, verify
         from clearbar.own import outcomes
-        from clearbar.spend.verify import verify_ledger
+        from clearbar.spend.reconciling.closing import verify_closings
+        from clearbar.spend.storage.verify import verify_ledger
 
         self.declared  # noqa: B018 - reading it says what is wrong with it
         noted = parse_head(expected_head) if expected_head else None
-        of_outcomes = outcomes.verify(self.store)
-        return [*verify_ledger(self.ledger), *of_outcomes, *verify(self.store, noted)]
+        of_store = [*outcomes.verify(self.store), *verify_closings(self.store)]
+        return [*verify_ledger(self.ledger), *of_store, *verify(self.store, noted)]
 
     @property
     def docket_head(self) -> str:

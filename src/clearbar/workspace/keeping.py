@@ -61,6 +61,8 @@ class WorkspaceKeeper:
         self._prices: dict[str, Any] = {}
         self._watch: Watch | None = None
         self._raised: dict[str, tuple[str, ...]] = {}
+        self._raised_at: dict[str, datetime] = {}
+        """Since when workflows have a pre-alarm."""
 
     def publish(self) -> Published:
         """Write the table of routes, where anything that it is made of has changed.
@@ -137,14 +139,8 @@ class WorkspaceKeeper:
             self._watch = Watch(workspace.store)
         self._watch.step(list(self._watched()), _now())
         self._raised = dict(self._watch.pre_alarms())
-
-    def observe(self, seen: Sequence[tuple[str, str, int, int]]) -> None:
-        """Take in how long calls took and what they wrote: (workflow, tool, ms, tokens) each."""
-        if self._watch is not None:
-            for workflow, tool, latency_ms, output_tokens in seen:
-                self._watch.observe(
-                    workflow, tool, latency_ms=latency_ms, output_tokens=output_tokens
-                )
+        before, now = self._raised_at, _now()
+        self._raised_at = {workflow: before.get(workflow, now) for workflow in self._raised}
 
     def judge(self) -> None:
         """Give the verdicts of today, and record those that are news."""
@@ -165,19 +161,36 @@ class WorkspaceKeeper:
         return [_account(each) for each in found]
 
     def alarms(self) -> Sequence[AlarmRow]:
-        """Return recent alarms, the newest first."""
+        """Return the signs that stand, then alarms, the newest first."""
         workspace = self._workspace
         standing = workspace.route_alarms()
         return [
-            AlarmRow(
-                workflow=each.alarm.workflow,
-                tool=each.alarm.tool,
-                at=each.alarm.at,
-                what=each.alarm.what,
-                in_force=standing.get(each.alarm.workflow) == each.alarm,
-            )
-            for each in reversed(all_alarms(workspace.store))
+            *self._signs(),
+            *(
+                AlarmRow(
+                    workflow=each.alarm.workflow,
+                    tool=each.alarm.tool,
+                    at=each.alarm.at,
+                    what=each.alarm.what,
+                    in_force=standing.get(each.alarm.workflow) == each.alarm,
+                )
+                for each in reversed(all_alarms(workspace.store))
+            ),
         ]
+
+    def _signs(self) -> Iterator[AlarmRow]:
+        """Yield the pre-alarms of the routes in force."""
+        routes = {} if self._table is None else self._table.routes
+        for workflow, signs in self._raised.items():
+            if workflow in routes:
+                yield AlarmRow(
+                    workflow=workflow,
+                    tool=routes[workflow].tool or "",
+                    at=self._raised_at[workflow],
+                    what="; ".join(signs),
+                    in_force=False,
+                    sign=True,
+                )
 
     def keys(self) -> Sequence[KeyRow]:
         """Return all keys that were ever issued."""

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from clearbar.core.store import Store
     from clearbar.declared import Declared
     from clearbar.own.scored_spend import ScoredSpend
-    from clearbar.spend.ledger import Ledger
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
     from clearbar.spend.reading import LedgerReading
-    from clearbar.spend.spark import SparkEngine
+    from clearbar.spend.reconciling.closed import Closed
+    from clearbar.spend.storage.ledger import Ledger
+    from clearbar.spend.storage.spark import SparkEngine
 
 DECLARED: Final = "clearbar.toml"
 _KEPT: Final = ".clearbar"
@@ -93,16 +94,17 @@ class Opened:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger of charges."""
-        from clearbar.spend.ledger import Ledger
+        from clearbar.spend.storage.ledger import Ledger
 
         return Ledger(self.folder / _KEPT / "ledger", self._spark)
 
     @cached_property
     def book(self) -> PriceBook:
         """The price book, with the prices that clearbar.toml declares."""
-        from clearbar.spend.prices import PriceBook
+        from clearbar.spend.prices.book import PriceBook
 
-        return PriceBook.open(self.folder / _KEPT / "prices", self.declared.prices)
+        declared, kept = self.declared, self.folder / _KEPT / "prices"
+        return PriceBook.open(kept, declared.prices, declared.agreements)
 
     @property
     def as_of(self) -> date:
@@ -138,9 +140,36 @@ class Opened:
 
     @cached_property
     def _reading(self) -> LedgerReading:
+        from clearbar.spend.reconciling.closing import closed_months
+
+        closed = closed_months(self.store)
+        return self._read(self._corrected(closed) if closed.months else closed)
+
+    def _read(self, closed: Closed | None = None) -> LedgerReading:
+        """Return a new reading; with no closed months everything is as the ledger holds it now."""
         from clearbar.spend.reading import LedgerReading
 
-        return LedgerReading(self.ledger)
+        reading = LedgerReading(self.ledger, closed)
+        reading.add_agreed(self.declared.agreements, self.as_of)
+        return reading
+
+    def _corrected(self, closed: Closed) -> Closed:
+        """Return closed months with all that has changed in them, which is recorded when seen."""
+        from importlib.metadata import version
+
+        from clearbar.own.closed_spend import Looking
+
+        declared = (self.folder / DECLARED).read_bytes() + version("clearbar").encode()
+        looking = Looking(self.ledger, self.store, self._live, declared)
+        return looking.corrected(closed, self._clock(), recording=not self.is_as_of_another_day)
+
+    def _live(self) -> tuple[LedgerReading, dict[int, str]]:
+        """Return a reading without closed months, and who its origins' usage goes to now."""
+        from clearbar.own.scored_spend import ScoredSpend
+
+        reading, declared = self._read(), self.declared
+        scored = ScoredSpend(reading, self.store, declared.workflows, declared.tiers)
+        return reading, scored.workflow_of
 
     @cached_property
     def _scored(self) -> ScoredSpend:
@@ -153,7 +182,7 @@ class Opened:
     def _spark(self) -> SparkEngine | None:
         if self._engine is None:
             return None
-        from clearbar.spend.spark import SparkEngine
+        from clearbar.spend.storage.spark import SparkEngine
 
         return SparkEngine(self._engine)
 

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from clearbar.workspace.opened import Opened
 
@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
     from clearbar.core.period import Period
     from clearbar.own.explanation import Explanation
+    from clearbar.spend.anomalies import Anomalies
     from clearbar.spend.ingest import Progress, Summary
+    from clearbar.spend.prices.price_logs import ModelMonth
+    from clearbar.spend.prices.price_sources import Differs, PriceRow
     from clearbar.spend.pull.pulling import Pulled, Shown
+    from clearbar.spend.reconciling.closing import ClosedEntry
+    from clearbar.spend.reconciling.reconciliation import Reconciliation
     from clearbar.spend.report import SpendReport
     from clearbar.spend.trace import Trace
 
@@ -27,7 +32,7 @@ class Spending(Opened):
 
     def add(self, paths: Sequence[str], progress: Progress | None = None) -> Summary:
         """Read usage files into the ledger."""
-        from clearbar.spend.candidates import candidates
+        from clearbar.spend.files.candidates import candidates
         from clearbar.spend.ingest import ingest
 
         files = candidates(paths, Path.cwd())
@@ -59,12 +64,53 @@ class Spending(Opened):
         place.mkdir(parents=True, exist_ok=True)
         return pulled, self.add([str(place)])
 
-    def reprice(self, period: Period) -> int:
-        """Price the charges of a period again; return how many records have another price."""
-        from clearbar.spend.reprice import reprice
+    def reprice(self, period: Period, edition: str | None = None) -> int:
+        """Price the charges of a period again; return how many records have another price.
 
+        `edition` names a price book that was kept, or a file or folder of one; None is today's.
+        """
+        from clearbar.spend.prices.book import PriceBook
+        from clearbar.spend.prices.reprice import reprice
+
+        book, declared = self.book, self.declared
+        if edition is not None:
+            kept, rules = book.path.parent, (declared.prices, declared.agreements)
+            book = PriceBook.edition(edition, kept, Path.cwd(), *rules)
         self._forget()
-        return reprice(self.ledger, self.book, period, int(self._clock().timestamp() * 1_000_000))
+        return reprice(self.ledger, book, period, int(self._clock().timestamp() * 1_000_000))
+
+    def prices(self, model: str | None = None) -> list[PriceRow]:
+        """Return what the models that calls name cost today, or one model at all times."""
+        from clearbar.spend.prices.price_sources import price_rows
+
+        return price_rows(self.book, self._models(model), None if model else self.as_of)
+
+    def prices_against(self, table: Path, model: str | None, period: Period) -> list[Differs]:
+        """Return where the price book and LiteLLM's table in a file say different things."""
+        from clearbar.spend.prices.litellm_prices import read_litellm_prices
+        from clearbar.spend.prices.price_sources import differing
+        from clearbar.spend.prices.price_use import standard_use
+
+        used = standard_use(self.ledger, period)
+        listed = read_litellm_prices(table)
+        return differing(self.book, listed, self._models(model), used, self.as_of)
+
+    def recorded_against_book(self, model: str | None, period: Period) -> list[ModelMonth]:
+        """Return what calls cost as recorded and by the price book, by model and month."""
+        from clearbar.spend.prices.price_logs import recorded_against_book
+
+        found = recorded_against_book(self.ledger, self.book, period)
+        return [row for row in found if model in (None, row.model, f"{row.provider}/{row.model}")]
+
+    def _models(self, model: str | None) -> list[tuple[str, str]]:
+        """Return provider and model of all that calls name, or of one that a person names."""
+        from clearbar.spend.prices.price_use import models_used
+
+        if model is None:
+            return models_used(self.ledger)
+        named = [pair for pair in models_used(self.ledger) if model in (pair[1], "/".join(pair))]
+        provider, _, name = model.rpartition("/")
+        return named or [(provider, name)]
 
     def spend(self, period: Period, by: str) -> SpendReport:
         """Return what was spent in a period, by some dimension."""
@@ -73,6 +119,57 @@ class Spending(Opened):
 
         names, left = self._scored.workflow_of, UNATTRIBUTED
         return spend_report(self._reading, period, by, names, left, self.quarantined_records)
+
+    def export(
+        self, period: Period, form: str, by: str | None, output: Path | None, stream: IO[str]
+    ) -> int:
+        """Write charges to a file, or as CSV to a stream; return how many rows."""
+        from functools import cache
+
+        from clearbar.core.errors import UnknownName
+        from clearbar.own.workflow import UNATTRIBUTED
+        from clearbar.spend.export.charges import Charges
+        from clearbar.spend.export.run import export
+
+        @cache
+        def explained(price_id: str) -> dict[str, str]:
+            try:
+                return self.book.explain(price_id)
+            except UnknownName:
+                return {}
+
+        names = self._scored.workflow_of
+        charges = Charges(self.ledger, self._reading, names, UNATTRIBUTED)
+        scratch = self.ledger.folder.path / "staging"
+        return export(charges, period, form, by, output, stream, explained, scratch)
+
+    def close_month(self, month: Period) -> list[ClosedEntry]:
+        """Close a month: what is reported of it stays; return all that was closed and corrected."""
+        from clearbar.own.closed_spend import close_month
+
+        self._refuse_another_day()
+        self._reading  # noqa: B018 - what trials and the gateway have spent is in the ledger then
+        reading, workflow_of = self._live()
+        close_month(self.ledger, self.store, reading, workflow_of, month, self._clock())
+        self._forget()
+        return self.closings()
+
+    def closings(self) -> list[ClosedEntry]:
+        """Return the closed months and what corrected them, in order."""
+        from clearbar.spend.reconciling.closing import entries
+
+        return entries(self.store)
+
+    def reconciliation(self, period: Period) -> Reconciliation:
+        """Return how bills, aggregates and logs of a period agree."""
+        from clearbar.spend.reconciling.reconciliation import reconciliation
+
+        self._reading  # noqa: B018 - what trials and the gateway have spent is in the ledger then
+        return reconciliation(self._read(), period)
+
+    def anomalies(self, period: Period) -> Anomalies:
+        """Return the calls of a period that cost far more than is usual for their workflow."""
+        return self._reading.anomalies(period, self._scored.workflow_of)
 
     def explain(self, period: Period) -> list[Explanation]:
         """Return which rule took each origin's charges."""

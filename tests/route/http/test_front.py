@@ -389,7 +389,7 @@ def test_draining_lets_a_reply_in_flight_end(run: Run) -> None:
             await until(lambda: bool(at.requests))
             [front] = at.fronts
             front.drain()
-            assert front.is_busy
+            assert front.is_draining
             at.replies[0].send(200, [], b"one")
             answer = await client.rest()
             client.close()
@@ -404,7 +404,7 @@ def test_draining_lets_a_request_come_to_its_end(run: Run) -> None:
         async with door() as at:
             client = await at.connect()
             client.send(GET[:20])
-            await until(lambda: any(front.is_busy for front in at.fronts))
+            await until(lambda: any(front._reader.begun for front in at.fronts))
             [front] = at.fronts
             front.drain()
             client.send(GET[20:])

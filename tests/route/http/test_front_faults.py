@@ -126,7 +126,7 @@ def test_a_head_that_never_ends_is_refused_before_its_time_is_over(run: Run) -> 
         async with door(limits=Limits(max_head_bytes=1000, linger_s=0.02)) as at:
             client = await at.connect()
             client.send(b"GET / HTTP/1.1\r\nHost: x\r\nA: ")
-            await until(lambda: any(front.is_busy for front in at.fronts))
+            await until(lambda: any(front._reader.begun for front in at.fronts))
             client.send(b"b" * 3000)
             assert (await client.rest()).startswith(b"HTTP/1.1 431 ")
 

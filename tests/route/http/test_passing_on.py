@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.route.http.wires import always, door, lab, read_request, until
 
-from clearbar.route.http.heads import end_to_end
+from clearbar.route.http.heads import HOP_BY_HOP
 from clearbar.route.http.message import Request
 from clearbar.route.http.replying import FrontReply
 from clearbar.route.http.upstream import Asking
@@ -32,7 +32,8 @@ class Passing:
         self.passed = 0
 
     def on_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        self.reply.start(status, end_to_end(headers), None)
+        passed = [each for each in headers if each[0] not in HOP_BY_HOP]
+        self.reply.start(status, passed, None)
 
     def on_body(self, piece: bytes) -> None:
         self.passed += len(piece)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from clearbar.route.http.front import Front, keep_time
-from clearbar.route.http.heads import host_of, request_head
 from clearbar.route.http.limits import Limits, UpstreamLimits
 from clearbar.route.http.upstream import Broken, Origin, Patience, Upstreams
 
@@ -180,9 +179,9 @@ class Lab:
     ) -> tuple[Heard, Asking]:
         heard = heard or Heard()
         origin = origin or self.origin
-        host = host_of(secure=origin.secure, host=origin.host, port=origin.port)
-        head = request_head(method, "/v1/chat", host, [], len(body))
-        return heard, self.upstreams.ask(origin, head, body, heard, patience)
+        head = f"{method} /v1/chat HTTP/1.1\r\nhost: {origin.host}:{origin.port}\r\n"
+        head += f"content-length: {len(body)}\r\n\r\n"
+        return heard, self.upstreams.ask(origin, head.encode(), body, heard, patience)
 
     async def hear(self, body: bytes = b"{}", patience: Patience = PATIENT) -> Heard:
         """Ask, and return what was heard once it is over."""

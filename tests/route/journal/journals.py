@@ -6,66 +6,54 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
+from tests.route import lines
 
-from clearbar.route.journal.entry import Ended, Entry, Held
 from clearbar.route.journal.writer import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from clearbar.route.journal.entry import Ended, Entry, Held
+
 NOON_US: Final = 1_789_387_200_000_000
 """2026-09-14 12:00 UTC."""
 
 
 def held(name: str = "c1", **values: Any) -> Held:
-    made = Held(
-        call_id=name,
-        at_us=NOON_US,
-        request_id=f"req-{name}",
-        attempt=1,
-        arm="tool",
-        operation="chat",
-        stream=False,
-        workflow="letters",
-        tool="small",
-        provider="openai",
-        model="gpt-4o-mini",
-        key="k1",
-        team="support",
-        user="ada",
-        task="task-1",
-        run="run-1",
-        environment="prod",
-        labels="|feature=answers|",
-        trace_id="0af7651916cd43dd8448eb211c80319c",
-        span_id="b7ad6b7169203331",
-        parent_span_id="",
-        accounts=("workflow:letters/2026-09",),
-        amount_nusd=1_000_000,
-        input_tokens=1200,
-        output_tokens=800,
-        worker="w1",
-    )
-    return msgspec.structs.replace(made, **values)
+    """Return the line of a call of which all is known."""
+    usual: dict[str, Any] = {
+        "call_id": name,
+        "at_us": NOON_US,
+        "request_id": f"req-{name}",
+        "team": "support",
+        "user": "ada",
+        "task": "task-1",
+        "run": "run-1",
+        "environment": "prod",
+        "labels": "|feature=answers|",
+        "accounts": ("workflow:letters/2026-09",),
+        "amount_nusd": 1_000_000,
+        "input_tokens": 1200,
+        "output_tokens": 800,
+        "worker": "w1",
+    }
+    return lines.held(**(usual | lines.TRACE | values))
 
 
 def ended(name: str = "c1", **values: Any) -> Ended:
-    made = Ended(
-        call_id=name,
-        at_us=NOON_US + 500_000,
-        outcome="ok",
-        status=200,
-        usage={"input_tokens": 1000, "output_tokens": 100},
-        known="reported",
-        cost_nusd=210_000,
-        priced=True,
-        model="gpt-4o-mini",
-        upstream_id=f"chatcmpl-0123456789abcdef-{name}",
-        latency_ms=500,
-    )
-    return msgspec.structs.replace(made, **values)
+    """Return the line of how it ended."""
+    usual: dict[str, Any] = {
+        "call_id": name,
+        "at_us": NOON_US + 500_000,
+        "usage": {"input_tokens": 1000, "output_tokens": 100},
+        "known": "reported",
+        "cost_nusd": 210_000,
+        "model": "gpt-4o-mini",
+        "upstream_id": f"chatcmpl-0123456789abcdef-{name}",
+        "latency_ms": 500,
+    }
+    return lines.ended(**(usual | values))
 
 
 @contextmanager

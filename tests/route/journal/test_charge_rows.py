@@ -29,14 +29,14 @@ from clearbar.route.journal.charge_rows import EndedCall, is_datable, rows_of, r
 from clearbar.route.journal.charges import PARSER_VERSION, charge_journal, uri_of
 from clearbar.route.journal.entry import Ended, Entry, Held
 from clearbar.route.journal.reader import Placed, entries
-from clearbar.spend.append import FileRead
-from clearbar.spend.batch import kind_of
 from clearbar.spend.charge import METERS, Record, digest_of
-from clearbar.spend.columns import STORED, TAKEN
-from clearbar.spend.engine import connect
-from clearbar.spend.ledger import Ledger
-from clearbar.spend.prices import PriceBook
-from clearbar.spend.record_files import parquet_sql
+from clearbar.spend.prices.book import PriceBook
+from clearbar.spend.storage.append import FileRead
+from clearbar.spend.storage.batch import kind_of
+from clearbar.spend.storage.columns import STORED, TAKEN
+from clearbar.spend.storage.engine import connect
+from clearbar.spend.storage.ledger import Ledger
+from clearbar.spend.storage.record_files import parquet_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,14 +14,15 @@ from clearbar import Workspace
 from clearbar.core.period import ALL
 from clearbar.core.store import Store
 from clearbar.route.journal.charges import charge_journal
+from clearbar.route.journal.seen_calls import MOST_A_PASS, seen_calls
 from clearbar.spend.charge import charge_id, labels_of
 from clearbar.spend.ingest import problems
-from clearbar.spend.ledger import Ledger
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
 from clearbar.spend.reading import LedgerReading
 from clearbar.spend.report import total_of
+from clearbar.spend.storage.ledger import Ledger
+from clearbar.spend.storage.verify import verify_ledger
 from clearbar.spend.trace import trace_of
-from clearbar.spend.verify import verify_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -328,3 +329,19 @@ def test_the_day_of_a_charge_is_when_its_call_began(home: Home) -> None:
     midnight = NOON_US + 43_200_000_000
     home.calls(held(at_us=midnight - 1), ended(at_us=midnight + 5))
     assert str(home.record("upstream:chatcmpl-0123456789abcdef-c1")["day"]) == "2026-09-14"
+
+
+def test_a_pass_draws_calls_and_notes_keys_once_however_often_it_is_made(home: Home) -> None:
+    calls = [line for number in range(20) for line in (held(f"c{number}"), ended(f"c{number}"))]
+    home.calls(*calls)
+    home.charge()
+    assert len(list(seen_calls(home.store, "letters", "small", 0))) == MOST_A_PASS
+    assert home.store.rows("SELECT * FROM gateway_key_used") == [("k1", NOON_US)]
+
+
+def test_where_all_is_read_again_calls_are_drawn_anew(home: Home) -> None:
+    home.calls(held(), ended())
+    for path in home.ledger.folder.record_files().values():
+        path.unlink()
+    home.charge()
+    assert len(list(seen_calls(home.store, "letters", "small", 0))) == 1

@@ -29,10 +29,10 @@ from clearbar.route.journal.charges import charge_journal
 from clearbar.route.journal.entry import Ended, Held
 from clearbar.route.journal.reader import Follower, calls, entries, is_alive
 from clearbar.route.journal.writer import Journal
-from clearbar.spend.ledger import Ledger
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
 from clearbar.spend.reading import LedgerReading
 from clearbar.spend.report import total_of
+from clearbar.spend.storage.ledger import Ledger
 
 KILLS: Final = 12
 SEGMENT_BYTES: Final = 64 * 1024

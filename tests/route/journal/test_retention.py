@@ -15,8 +15,8 @@ from clearbar.core.store import Store
 from clearbar.route.journal.charges import charge_journal
 from clearbar.route.journal.reader import entries
 from clearbar.route.journal.retention import remove_charged
-from clearbar.spend.ledger import Ledger
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
+from clearbar.spend.storage.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from tests.route.journal.journals import append, ended, held, journal, write
 from clearbar.core.errors import ClearbarError
 from clearbar.route.journal.entry import Held
 from clearbar.route.journal.reader import entries, is_alive
-from clearbar.route.journal.writer import Journal
+from clearbar.route.journal.writer import SWIFT_COMMITS, SWIFT_S, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -370,3 +370,81 @@ def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
         assert not os.get_inheritable(opened._lock)
     with suppress(OSError):
         assert not is_alive(tmp_path, "w1")
+
+
+def threads_of_waits(folder: Path, work: Callable[[Journal], None]) -> list[int]:
+    """Return in which threads files were put on the disk once a journal had a quick disk."""
+    used: list[int] = []
+
+    async def main(opened: Journal) -> None:
+        opened._swift = SWIFT_COMMITS
+        sync = opened._segment.sync
+
+        class Watched:
+            def sync(self) -> None:
+                used.append(threading.get_ident())
+                sync()
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(segment, name)
+
+        segment, opened._segment = opened._segment, Watched()  # type: ignore[assignment]
+        work(opened)
+        await asyncio.sleep(0.2)
+        opened._segment = segment
+
+    in_a_loop(folder, main)
+    return used
+
+
+def test_a_lone_call_is_put_on_a_quick_disk_without_the_thread(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    def work(opened: Journal) -> None:
+        opened.append(held())
+        opened.when_durable(opened.append(ended()), lambda: done.append("durable"))
+        assert done == ["durable"]
+
+    assert threads_of_waits(tmp_path, work)[0] == threading.get_ident()
+
+
+def test_while_another_call_is_in_flight_nobody_waits_in_the_loop(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    def work(opened: Journal) -> None:
+        opened.append(held("c2"))
+        opened.append(held("c1"))
+        opened.when_durable(opened.append(ended("c1")), lambda: done.append("durable"))
+        assert done == []
+
+    assert threading.get_ident() not in threads_of_waits(tmp_path, work)
+    assert done == ["durable"]
+
+
+def test_a_disk_is_quick_when_it_has_been_so_each_time_of_late(tmp_path: Path) -> None:
+    async def main(opened: Journal) -> None:
+        for _ in range(SWIFT_COMMITS):
+            opened._note_pace(SWIFT_S / 2)
+        assert opened._swift == SWIFT_COMMITS
+        opened._note_pace(SWIFT_S)
+        assert opened._swift == 0
+
+    in_a_loop(tmp_path, main)
+
+
+def test_a_disk_that_fails_in_the_loop_breaks_the_journal(tmp_path: Path) -> None:
+    broken: list[str] = []
+
+    async def main(opened: Journal) -> None:
+        opened._swift = SWIFT_COMMITS
+        descriptor = os.dup(opened._segment._descriptor)
+        os.close(opened._segment._descriptor)
+        opened.append(held())
+        opened.when_durable(opened.append(ended()), lambda: broken.append("called"))
+        os.dup2(descriptor, opened._segment._descriptor)
+        os.close(descriptor)
+        with pytest.raises(ClearbarError):
+            opened.append(held("c2"))
+
+    in_a_loop(tmp_path, main, on_broken=lambda error: broken.append(error.message[:11]))
+    assert broken == ["the journal"]

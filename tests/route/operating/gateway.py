@@ -53,6 +53,11 @@ class SmallGateway:
         self.limit_nusd = 10**9
         self.spent_nusd = 0
         self.accounts: list[AccountRow] = []
+        self.alarm_rows = [
+            AlarmRow(workflow="support-replies", tool="small", at=NOW, what="it fell"),
+            AlarmRow(workflow="letters", tool="tiny", at=NOW, what="slower", in_force=False,
+                     sign=True),
+        ]  # fmt: skip
         self.worker_rows = [
             WorkerRow(name="w1", pid=101, alive=True, in_flight=3, generation=7, started_at=NOW,
                       restarts=1),
@@ -104,7 +109,9 @@ class SmallGateway:
         return [workflow, *self.accounts]
 
     async def alarms(self) -> list[AlarmRow]:
-        return [AlarmRow(workflow="support-replies", tool="small", at=NOW, what="it fell")]
+        if self.crash is not None:
+            raise self.crash
+        return self.alarm_rows
 
     async def keys(self) -> list[KeyRow]:
         return list(self._keys.values())

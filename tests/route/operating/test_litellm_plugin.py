@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from clearbar.litellm_plugin.answers import failed_of, is_of_provider, meters_of, settled_of
 from clearbar.litellm_plugin.requests import cap, input_tokens, wanted_of
 from clearbar.route.operating.facts import HoldSettled, HoldWanted
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.spend.sources import litellm
 
 NOBODY = SimpleNamespace(metadata={}, team_metadata={}, user_id=None, team_alias=None, team_id=None)

@@ -3,11 +3,11 @@ from __future__ import annotations
 import asyncio
 
 from prometheus_client.parser import text_string_to_metric_families
-from tests.route.operating.gateway import SmallGateway
+from tests.route.operating.gateway import NOW, SmallGateway
 from tests.route.operating.lines import AT_US, ended, held
 
 from clearbar.route.journal.entry import Noted, Refused
-from clearbar.route.operating.facts import AccountRow
+from clearbar.route.operating.facts import AccountRow, AlarmRow
 from clearbar.route.operating.feed import Feed
 from clearbar.route.operating.metrics import Metrics
 from clearbar.route.operating.series import Distributions, Known, Sums
@@ -231,4 +231,16 @@ def test_a_histogram_of_too_many_series_keeps_every_value() -> None:
     assert {labels: buckets[-1][1] for labels, buckets, _ in histogram.cumulative()} == {
         ("0",): 1.0,
         ("other",): 2.0,
+    }
+
+
+def test_an_alarm_in_force_and_a_sign_are_told_apart() -> None:
+    facts = SmallGateway()
+    over = AlarmRow(workflow="old", tool="tiny", at=NOW, what="it fell", in_force=False)
+    facts.alarm_rows.append(over)
+    found = scraped(Metrics(facts))
+    told = {key: amount for key, amount in found.items() if "alarms" in key[0]}
+    assert told == {
+        ("clearbar_alarms", (("tool", "small"), ("workflow", "support-replies"))): 1,
+        ("clearbar_pre_alarms", (("tool", "tiny"), ("workflow", "letters"))): 1,
     }

@@ -1,7 +1,9 @@
 """Requests in a storm: workers die of kill -9 at random while clients ask without a pause.
 
 Every reply that a client saw whole has exactly one charge; a reply that it did not see whole has at
-most one. `python -m tests.route.serving.storm 100000`.
+most one. Half of the clients send a trace with each request, by which their charges are known. The
+others send the same head again and again, as most do; their charges are known by the ids of the
+answers. `python -m tests.route.serving.storm 100000`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -30,14 +33,20 @@ if TYPE_CHECKING:
 _STREAMED = 0.3
 _LEAVES = 0.02
 """Of the streams, how many the client leaves in the middle."""
+_ANSWER_ID = re.compile(rb"chatcmpl-quick\d{12}")
 
 
 @dataclass
 class Seen:
-    """What the clients saw, by trace."""
+    """What the clients saw."""
 
     whole: set[str] = field(default_factory=set)
+    """Traces."""
     broken: set[str] = field(default_factory=set)
+    answers: set[str] = field(default_factory=set)
+    """Ids of the answers that clients without traces saw whole."""
+    unseen: int = 0
+    """Requests of theirs whose answers they did not see whole."""
     refused: Counter[int] = field(default_factory=Counter)
     kills: int = 0
     longest_s: float = 0.0
@@ -64,7 +73,7 @@ def quick_upstream(failing: float = 0.0) -> contextlib.AbstractContextManager[st
     return upstream_process("tests.route.serving.quick_upstream", "--failing", str(failing))
 
 
-def request(key: str, trace: str, *, streamed: bool) -> bytes:
+def request(key: str, trace: str | None, *, streamed: bool) -> bytes:
     body = json.dumps(
         {
             "model": "gpt-5-mini",
@@ -73,27 +82,56 @@ def request(key: str, trace: str, *, streamed: bool) -> bytes:
             "messages": [{"role": "user", "content": "hello"}],
         }
     ).encode()
+    traced = "" if trace is None else f"traceparent: 00-{trace}-00f067aa0ba902b7-01\r\n"
     return (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-01\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
+        f"content-type: application/json\r\n{traced}content-length: {len(body)}\r\n\r\n"
     ).encode() + body
 
 
-async def read_reply(reader: asyncio.StreamReader, *, leaves: bool) -> int:
-    """Return the status of a whole reply; raise where it was not whole."""
+async def read_reply(reader: asyncio.StreamReader, *, leaves: bool) -> tuple[int, bytes]:
+    """Return the status and the body of a whole reply; raise where it was not whole."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     status = int(head.split(b" ", 2)[1])
     if leaves:
         raise ConnectionResetError
     if b"transfer-encoding: chunked" not in head:
         length = int(head.split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
-        await reader.readexactly(length)
-        return status
+        return status, await reader.readexactly(length)
+    body = b""
     while size := int(await reader.readuntil(b"\r\n"), 16):
-        await reader.readexactly(size + 2)
+        body += (await reader.readexactly(size + 2))[:-2]
     await reader.readexactly(2)
-    return status
+    return status, body
+
+
+async def steady_client(
+    port: int, key: str, left: list[int], seen: Seen, chance: random.Random
+) -> None:
+    """Send one head again and again over one connection; connect anew when it breaks."""
+    while left[0] > 0:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.01)
+            continue
+        try:
+            while left[0] > 0:
+                left[0] -= 1
+                streamed = chance.random() < _STREAMED
+                writer.write(request(key, None, streamed=streamed))
+                seen.unseen += 1
+                leaves = streamed and chance.random() < _LEAVES
+                status, body = await read_reply(reader, leaves=leaves)
+                seen.unseen -= 1
+                if status == 200 and (found := _ANSWER_ID.search(body)):
+                    seen.answers.add(found[0].decode())
+                else:
+                    seen.refused[status] += 1
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.transport.abort()
 
 
 async def client(port: int, key: str, left: list[int], seen: Seen, chance: random.Random) -> None:
@@ -112,7 +150,7 @@ async def client(port: int, key: str, left: list[int], seen: Seen, chance: rando
                 writer.write(request(key, trace, streamed=streamed))
                 seen.broken.add(trace)
                 asked_s = time.monotonic()
-                status = await read_reply(reader, leaves=streamed and chance.random() < _LEAVES)
+                status, _ = await read_reply(reader, leaves=streamed and chance.random() < _LEAVES)
                 seen.longest_s = max(seen.longest_s, time.monotonic() - asked_s)
                 seen.broken.discard(trace)
                 if status == 200:
@@ -137,7 +175,8 @@ async def killer(running: Gateway, seen: Seen, every_s: float, chance: random.Ra
 async def storm(running: Gateway, key: str, requests: int, every_s: float, seed: int) -> Seen:
     seen, left, chance = Seen(), [requests], random.Random(seed)
     killing = asyncio.create_task(killer(running, seen, every_s, chance))
-    clients = (client(running.port, key, left, seen, chance) for _ in range(32))
+    kinds = (client, steady_client) * 16
+    clients = (kind(running.port, key, left, seen, chance) for kind in kinds)
     await asyncio.gather(*clients)
     killing.cancel()
     return seen
@@ -161,19 +200,23 @@ def run(
     found = Counter(each["trace_id"] for each in kept if each["status"] != "error")
     sound = Counter(each["trace_id"] for each in kept if each["status"] == "ok")
     asked = seen.whole | seen.broken
+    untraced = [each for each in kept if each["trace_id"] not in asked]
+    answered = Counter(each["identity"].rpartition(":")[2].rpartition("/")[2] for each in untraced)
+    spare = sum(each["status"] != "error" for each in untraced) - len(seen.answers) - seen.unseen
     return {
-        "whole": len(seen.whole),
-        "broken": len(seen.broken),
+        "whole": len(seen.whole) + len(seen.answers),
+        "broken": len(seen.broken) + seen.unseen,
         "refused": dict(seen.refused),
         "kills": seen.kills,
         "longest_s": round(seen.longest_s, 2),
         "charges": len(kept),
         "charges_of_failures": len(kept) - found.total(),
         "usd_of_failures": str(sum(each["cost_usd"] for each in kept if each["status"] == "error")),
-        "whole_without_one_charge": sum(sound[each] != 1 for each in seen.whole),
+        "whole_without_one_charge": sum(sound[each] != 1 for each in seen.whole)
+        + sum(answered[each] != 1 for each in seen.answers),
         "whole_with_more": sum(found[each] != 1 for each in seen.whole),
         "broken_with_more_than_one": sum(found[each] > 1 for each in seen.broken),
-        "charges_of_nobody": sum(count for each, count in found.items() if each not in asked),
+        "charges_of_nobody": max(0, spare),
         "spent_usd": str(sum(each["cost_usd"] or 0 for each in kept)),
         "counted_usd": counted,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clearbar.route.http.upstream import Origin
 from clearbar.route.serving.endpoint import Endpoint
-from clearbar.route.serving.headers import header, reply_headers, request_head
+from clearbar.route.serving.headers import finished_head, header, prepared_head, reply_headers
 
 ENDPOINT = Endpoint(
     Origin(secure=True, host="api.example.com", port=443),
@@ -27,16 +27,15 @@ def sent(
     method: str = "POST",
     length: int = 2,
 ) -> bytes:
-    return request_head(
+    prepared = prepared_head(
         method,
         endpoint,
         "/chat/completions",
         query,
         headers,
-        length,
-        TRACE,
         passes_credentials=passes_credentials,
     )
+    return finished_head(method, prepared, length, TRACE)
 
 
 def test_the_request_goes_to_the_path_of_the_declared_address() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clearbar.own.workflow import Bar
 from clearbar.route.route import Route
 from clearbar.route.watching.sample import Sample, Watched
+from clearbar.route.watching.saving import ArmSums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,3 +42,16 @@ def scored(scores: Iterable[float], **each: Any) -> list[Sample]:
         replace(SAMPLE, score=score, at=NOW + timedelta(minutes=number), sample_id=number, **each)
         for number, score in enumerate(scores, 1)
     ]
+
+
+def arm_sums(units: Iterable[tuple[float, float]]) -> ArmSums:
+    """Return the sums of conversations, each a cost and a number of requests."""
+    listed = list(units)
+    return ArmSums(
+        len(listed),
+        math.fsum(requests for _, requests in listed),
+        math.fsum(cost for cost, _ in listed),
+        math.fsum(cost * cost for cost, _ in listed),
+        math.fsum(cost * requests for cost, requests in listed),
+        math.fsum(requests * requests for _, requests in listed),
+    )

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.route.watching.made import arm_sums
 from tests.spend.ledger_cases import append
 
 from clearbar.core.period import ALL, Period
@@ -20,10 +21,10 @@ from clearbar.own import outcomes
 from clearbar.own.outcome import Outcome
 from clearbar.route.journal.charge_record import record_of
 from clearbar.route.journal.entry import Ended, Held
-from clearbar.route.watching.saving import ArmSums, arm_sums, difference, saving
+from clearbar.route.watching.saving import ArmSums, difference, saving
 from clearbar.route.watching.saving_facts import measured_savings
-from clearbar.spend.ledger import Ledger
-from clearbar.spend.prices import PriceBook
+from clearbar.spend.prices.book import PriceBook
+from clearbar.spend.storage.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

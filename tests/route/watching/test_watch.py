@@ -17,7 +17,8 @@ from clearbar.core.store import Store
 from clearbar.gate.docket import entries, verify
 from clearbar.gate.docket_entries import last_verdicts, record_verdicts, said
 from clearbar.gate.verdict import Reason, Verdict
-from clearbar.route.route import Alarm, RouteTable
+from clearbar.route.journal.seen_calls import MOST_A_PASS, keep_within
+from clearbar.route.route import Alarm, Cascade, RouteTable
 from clearbar.route.watching.store import alarms, all_alarms, keep, samples
 from clearbar.route.watching.watch import (
     Watch,
@@ -32,6 +33,7 @@ from clearbar.trial.certifying.certificate import save
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from clearbar.route.route import Route
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 CLEARED = unasked("gpt-mini", "small", "0.0004", outcome="clears", reason="evidence", mean=0.95)
 FALLEN = scored([1.0] * 40 + [1.0, 0.0] * 60)
+SLOWER = ("it has become slower",)
 ALARM = Alarm("support-replies", "gpt-mini", NOW, "gpt-mini scores 0.5, under its bar of 0.9")
 
 
@@ -47,6 +50,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = Store(tmp_path / "facts.db")
     yield opened
     opened.close()
+
+
+def called(
+    store: Store, tool: str, latency_ms: int, output_tokens: int | None, at: datetime = NOW
+) -> None:
+    """Keep a call as a pass over the journals draws it."""
+    row = ("support-replies", tool, int(at.timestamp() * 1e6), latency_ms, output_tokens)
+    with store.transaction() as connection:
+        keep_within(connection, [row])
 
 
 def test_samples_come_back_as_they_were_kept(store: Store) -> None:
@@ -281,12 +293,50 @@ def test_a_difference_to_the_old_tool_is_no_certified_score() -> None:
 
 def test_calls_that_take_longer_are_a_sign_and_no_alarm(store: Store) -> None:
     watch = Watch(store)
-    watch.step([WATCHED], NOW)
     for latency in [100, 120, 90, 110] * 50 + [400] * 60:
-        watch.observe("support-replies", "gpt-mini", latency_ms=latency, output_tokens=50)
-        watch.observe("support-replies", "opus", latency_ms=9, output_tokens=9000)
-    assert watch.pre_alarms() == {"support-replies": ("it has become slower",)}
+        called(store, "gpt-mini", latency, 50)
+        called(store, "opus", 9, 9000)
+    watch.step([WATCHED], NOW)
+    assert watch.pre_alarms() == {"support-replies": SLOWER}
     assert alarms(store) == {}
+
+
+def test_calls_are_followed_from_step_to_step_as_from_the_beginning(store: Store) -> None:
+    watch = Watch(store)
+    for latency in [100] * 200 + [400] * 9:
+        called(store, "gpt-mini", latency, None)
+        watch.step([WATCHED], NOW)
+    assert watch.pre_alarms() == {"support-replies": SLOWER}
+    anew = Watch(store)
+    anew.step([WATCHED], NOW)
+    assert anew.pre_alarms() == watch.pre_alarms()
+
+
+def test_slow_calls_of_one_pass_are_no_sign_yet(store: Store) -> None:
+    for latency in [100] * 200 + [400] * MOST_A_PASS:
+        called(store, "gpt-mini", latency, 50)
+    watch = Watch(store)
+    watch.step([WATCHED], NOW)
+    assert watch.pre_alarms() == {}
+
+
+def test_calls_before_the_certificate_say_nothing(store: Store) -> None:
+    for latency in [100] * 200 + [400] * 60:
+        called(store, "gpt-mini", latency, 50, at=DECIDED - timedelta(seconds=1))
+    watch = Watch(store)
+    watch.step([WATCHED], NOW)
+    assert watch.pre_alarms() == {}
+
+
+def test_of_a_cascade_the_tool_is_looked_at_that_is_asked_first(store: Store) -> None:
+    cascade = replace(ROUTE, cascade=Cascade("small", "opus", 0.7))
+    found = watched_of(cascade, certificate(CLEARED), "e" * 64)
+    assert found is not None
+    for tokens in [50] * 200 + [150] * 60:
+        called(store, "small", 100, tokens, at=found.decided_at)
+    watch = Watch(store)
+    watch.step([found], NOW)
+    assert watch.pre_alarms() == {"support-replies": ("it writes more tokens",)}
 
 
 def test_a_pre_alarm_raises_the_share_of_its_workflow_alone() -> None:

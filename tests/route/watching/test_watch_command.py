@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
-from tests.route.watching.made import NOW, RELATIVE, SAMPLE, WATCHED, scored
+from tests.route.watching.made import NOW, RELATIVE, SAMPLE, WATCHED, arm_sums, scored
 from tests.trial.certificates import certificate, unasked
 
 from clearbar.cli.main import cli
 from clearbar.cli.route_watch import lines
 from clearbar.core.store import Store
 from clearbar.route.watching.overview import FIELD_DOCS, overview, overview_json
-from clearbar.route.watching.saving import arm_sums, saving
+from clearbar.route.watching.saving import saving
 from clearbar.route.watching.store import keep
 from clearbar.route.watching.watch import Watch
 from clearbar.trial.certifying.certificate import save

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clearbar.core.errors import Problem
-from clearbar.spend.source_file import open_source_file
+from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clearbar.spend.charge import Record
-    from clearbar.spend.table_mapping import TableMapping
+    from clearbar.spend.files.table_mapping import TableMapping
 
     Reading = tuple[list[Record], list[Problem]]
 

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from clearbar.core.errors import Problem
-from clearbar.spend.source_file import open_source_file
+from clearbar.spend.files.source_file import open_source_file
+from clearbar.spend.files.table_mapping import TableMapping
 from clearbar.spend.sources import SOURCES
-from clearbar.spend.table_mapping import TableMapping
 
 HERE = Path(__file__).parent
 

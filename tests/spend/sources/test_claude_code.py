@@ -8,7 +8,7 @@ import pytest
 
 from clearbar.core.errors import Problem
 from clearbar.spend.charge import CACHE_WRITE_METERS, digest_of
-from clearbar.spend.source_file import SourceFile, open_source_file
+from clearbar.spend.files.source_file import SourceFile, open_source_file
 from clearbar.spend.sources import claude_code
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def test_many_messages_are_told_before_the_end_of_the_file(
     read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claude_code, "_MAX_PENDING", 2)
-    monkeypatch.setattr("clearbar.spend.source_file._BLOCK_BYTES", 300)
+    monkeypatch.setattr("clearbar.spend.files.source_file._BLOCK_BYTES", 300)
     records, _ = read("s.jsonl", log(line(f"msg_{number}") for number in range(9)))
     assert sorted(record.upstream_id for record in records) == [f"msg_{n}" for n in range(9)]
 
@@ -194,3 +194,54 @@ def test_a_moment_outside_the_calendar_is_quarantined(
 ) -> None:
     records, problems = read("s.jsonl", log([line(timestamp=moment)]))
     assert (len(records), len(problems)) == (0, 1)
+
+
+def relayed(number: int, **changes: Any) -> dict[str, Any]:
+    """Return a line of one of several calls to which a relay gave one id."""
+    usage = {"input_tokens": 100 + number}
+    return line(uuid=f"u{number}", usage=usage, **changes)
+
+
+def test_calls_of_a_relay_with_one_id_for_all_are_counted_one_by_one(
+    read: Callable[..., Any],
+) -> None:
+    lines = [relayed(number) for number in range(5) for _ in range(2)]
+    records, _ = read("s.jsonl", log(lines))
+    assert [(record.input_tokens, record.lines) for record in records] == [
+        (100 + number, 2) for number in range(5)
+    ]
+    assert {record.identity for record in records} == {"upstream:msg_1"}
+
+
+def test_two_inputs_ten_minutes_apart_are_two_calls(read: Callable[..., Any]) -> None:
+    late = relayed(1, timestamp="2026-01-05T17:10:31.000Z")
+    records, _ = read("s.jsonl", log([relayed(0), late]))
+    assert [record.input_tokens for record in records] == [100, 101]
+
+
+def test_searches_that_add_to_the_input_of_a_stream_are_one_call(
+    read: Callable[..., Any],
+) -> None:
+    lines = [relayed(0, output=1), relayed(7, output=50, stop_reason="end_turn")]
+    for order in (lines, lines[::-1]):
+        [record], _ = read("s.jsonl", log(order))
+        assert (record.input_tokens, record.output_tokens, record.lines) == (107, 50, 2)
+
+
+def test_the_id_of_the_request_is_an_alias(read: Callable[..., Any]) -> None:
+    [record], _ = read("s.jsonl", log([line(requestId="req_011CU")]))
+    assert record.aliases == "upstream:anthropic:req_011CU"
+
+
+def test_an_id_that_a_relay_passed_on_is_an_alias(read: Callable[..., Any]) -> None:
+    [record], _ = read("s.jsonl", log([line("gen-1726-abc")]))
+    assert (record.identity, record.aliases) == (
+        "client:claude_code:gen-1726-abc",
+        "upstream:gen-1726-abc",
+    )
+
+
+def test_calls_inside_a_message_have_no_alias_of_it(read: Callable[..., Any]) -> None:
+    usage = {"iterations": [{"type": "compaction", "input_tokens": 7, "output_tokens": 2}]}
+    records, _ = read("s.jsonl", log([line(requestId="req_011CU", usage=usage)]))
+    assert [record.aliases for record in records] == ["upstream:anthropic:req_011CU", ""]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clearbar.core.errors import Problem
-from clearbar.spend.source_file import open_source_file
+from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.sources import litellm
 
 if TYPE_CHECKING:
@@ -53,6 +53,15 @@ def test_a_cache_hit_costs_nothing_and_is_an_event_of_its_own(read: Callable[...
 
 def test_a_known_form_of_id_is_the_providers(read: Callable[..., Any]) -> None:
     assert one(read, request_id="msg_7").identity == "upstream:msg_7"
+
+
+def test_the_proxys_own_id_of_the_call_is_an_alias(read: Callable[..., Any]) -> None:
+    record = one(read, request_id="msg_7", litellm_call_id="5a9d41c0-8e77")
+    assert record.aliases == "gateway:litellm:5a9d41c0-8e77"
+
+
+def test_a_cache_hit_is_known_by_no_other_id(read: Callable[..., Any]) -> None:
+    assert one(read, cache_hit="True", litellm_call_id="5a9d41c0-8e77").aliases == ""
 
 
 def test_a_request_without_an_id_is_known_by_what_it_says(read: Callable[..., Any]) -> None:

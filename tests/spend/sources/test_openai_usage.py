@@ -7,7 +7,7 @@ import pytest
 
 from clearbar.core.errors import Problem
 from clearbar.spend.charge import CACHE_READ_METERS, CACHE_WRITE_METERS, INPUT_METERS
-from clearbar.spend.source_file import open_source_file
+from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.sources import openai_usage
 
 if TYPE_CHECKING:

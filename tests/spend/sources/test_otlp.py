@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from clearbar.core.errors import Problem
-from clearbar.spend.source_file import open_source_file
+from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.sources import otlp
 
 if TYPE_CHECKING:
@@ -119,10 +119,10 @@ def test_text_of_prompts_is_never_kept(read: Callable[..., Any]) -> None:
     assert "secret" not in repr(records)
 
 
-def test_metrics_and_logs_are_one_problem_however_many(read: Callable[..., Any]) -> None:
-    lines = "\n".join(map(json.dumps, [{"resourceMetrics": []}, {"resourceLogs": []}]))
+def test_metrics_are_one_problem_however_many(read: Callable[..., Any]) -> None:
+    lines = "\n".join(map(json.dumps, [{"resourceMetrics": []}, {"resourceMetrics": []}]))
     _, problems = read("t.jsonl", lines)
-    assert [problem.what for problem in problems] == ["metrics and logs repeat what spans say"]
+    assert [problem.what for problem in problems] == ["metrics repeat what spans and events say"]
 
 
 def test_a_span_that_ends_before_it_begins_has_no_latency(read: Callable[..., Any]) -> None:
@@ -148,3 +148,64 @@ def test_an_id_in_a_form_that_others_may_use_too_is_scoped_by_its_provider(
     attributes = {**CHAT, "gen_ai.response.id": "7", "gen_ai.provider.name": "aws.bedrock"}
     (record,) = records_of(read, export(span("a", attributes=attributes)))
     assert record.identity == "upstream:aws:7"
+
+
+VERCEL: dict[str, Any] = {
+    "ai.operationId": "ai.generateText.doGenerate",
+    "ai.usage.outputTokens": 20,
+}
+
+
+def test_before_version_6_the_vercel_sdk_counts_anthropics_cache_beside_the_input(
+    read: Callable[..., Any],
+) -> None:
+    told: dict[str, Any] = {"ai.usage.inputTokens": 500, "ai.usage.cachedInputTokens": 300}
+    told |= {**VERCEL, "ai.model.provider": "anthropic.messages", "ai.usage.totalTokens": 520}
+    (record,) = records_of(read, export(span("a", attributes=told)))
+    assert (record.input_tokens, record.cache_read_tokens) == (500, 300)
+
+
+def test_and_openais_inside_it(read: Callable[..., Any]) -> None:
+    told: dict[str, Any] = {"ai.usage.inputTokens": 500, "ai.usage.cachedInputTokens": 300}
+    told |= {**VERCEL, "ai.model.provider": "openai.responses", "ai.usage.totalTokens": 520}
+    (record,) = records_of(read, export(span("a", attributes=told)))
+    assert (record.input_tokens, record.cache_read_tokens) == (200, 300)
+
+
+def test_since_version_6_it_says_what_was_fresh(read: Callable[..., Any]) -> None:
+    details = "ai.usage.inputTokenDetails"
+    told: dict[str, Any] = {f"{details}.noCacheTokens": 500, f"{details}.cacheReadTokens": 250}
+    told |= {f"{details}.cacheWriteTokens": 50, "ai.usage.inputTokens": 800}
+    told |= {**VERCEL, "ai.model.provider": "anthropic.messages", "ai.usage.totalTokens": 820}
+    (record,) = records_of(read, export(span("a", attributes=told)))
+    told_now = (record.input_tokens, record.cache_read_tokens, record.cache_write_tokens)
+    assert told_now == (500, 250, 50)
+
+
+def test_reasoning_that_only_the_total_holds_is_output(read: Callable[..., Any]) -> None:
+    told: dict[str, Any] = {"ai.usage.inputTokens": 555, "ai.usage.reasoningTokens": 1057}
+    told |= {**VERCEL, "ai.usage.outputTokens": 190, "ai.usage.totalTokens": 1802}
+    (record,) = records_of(read, export(span("a", attributes=told)))
+    assert (record.output_tokens, record.reasoning_tokens) == (1247, 1057)
+
+
+def test_a_name_without_a_convention_is_read_as_the_standard_counts(
+    read: Callable[..., Any],
+) -> None:
+    told = {"gen_ai.operation.name": "chat", "input_tokens": 500, "cache_read_tokens": 300}
+    (record,) = records_of(read, export(span("a", attributes=told)))
+    assert (record.input_tokens, record.cache_read_tokens) == (200, 300)
+
+
+def test_a_span_of_claude_code_without_the_requests_id_leaves_it_to_the_event(
+    read: Callable[..., Any],
+) -> None:
+    told = {"span.type": "llm_request", "model": "claude-sonnet-4-5", "input_tokens": 5}
+    assert records_of(read, export(span("a", attributes=told))) == []
+    (record,) = records_of(read, export(span("a", attributes=told | {"request_id": "req_1"})))
+    assert record.identity == "upstream:anthropic:req_1"
+
+
+def test_an_answer_that_is_fetched_again_uses_nothing(read: Callable[..., Any]) -> None:
+    fetched = CHAT | {"gen_ai.operation.name": "fetch_response"}
+    assert records_of(read, export(span("a", attributes=fetched))) == []

@@ -13,18 +13,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from clearbar.core.errors import Problem
-from clearbar.spend.csv_rows import csv_rows
-from clearbar.spend.entry import text
-from clearbar.spend.json_records import decode, entries, fields, items
-from clearbar.spend.provider_names import provider_named, service_tier_named
-from clearbar.spend.quarantine import QuarantineError, quantity, rest_of, usd
-from clearbar.spend.source_file import UnreadableFile, open_source_file
-from clearbar.spend.timestamps import microseconds, moment_us
+from clearbar.spend.files.csv_rows import csv_rows
+from clearbar.spend.files.entry import text
+from clearbar.spend.files.json_records import decode, entries, fields, items
+from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of, usd
+from clearbar.spend.files.source_file import UnreadableFile, open_source_file
+from clearbar.spend.files.timestamps import microseconds, moment_us
+from clearbar.spend.shapes.provider_names import provider_named, service_tier_named
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
 
 
 def file(tmp_path: Path, content: bytes, name: str = "file.jsonl") -> SourceFile:
@@ -46,7 +46,7 @@ def test_blocks_hold_every_byte_whatever_their_size(
     assume(not content.startswith(b"\x1f\x8b"))  # that would be gzip
     source = file(tmp_path_factory.mktemp("blocks"), content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("clearbar.spend.source_file._BLOCK_BYTES", 7)
+        patch.setattr("clearbar.spend.files.source_file._BLOCK_BYTES", 7)
         blocks = list(source.blocks())
     assert b"".join(raw for block in blocks for raw in block.lines) == source.path.read_bytes()
     for number, offset, held in blocks:
@@ -55,7 +55,7 @@ def test_blocks_hold_every_byte_whatever_their_size(
 
 
 def test_a_line_that_is_too_long_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearbar.spend.source_file.MAX_LINE_BYTES", 10)
+    monkeypatch.setattr("clearbar.spend.files.source_file.MAX_LINE_BYTES", 10)
     with pytest.raises(UnreadableFile, match="line 2 is longer than 10 bytes"):
         list(file(tmp_path, b"short\n" + b"x" * 20 + b"\n").lines())
 
@@ -249,7 +249,7 @@ def test_a_csv_row_may_hold_newlines_and_is_numbered_by_its_first_line(tmp_path:
 def test_a_field_of_a_csv_file_that_never_ends_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clearbar.spend.csv_rows.MAX_LINE_BYTES", 100)
+    monkeypatch.setattr("clearbar.spend.files.csv_rows.MAX_LINE_BYTES", 100)
     rows = list(csv_rows(file(tmp_path, b"a,b\n" + b"x" * 200 + b",1\n1,2\n", "a.csv")))
     assert [isinstance(row, Problem) for row in rows] == [True, False]
 
@@ -265,7 +265,7 @@ def test_a_document_that_is_too_large_or_damaged_is_unreadable(
     damaged = gzip.compress(b"[" + b" " * 100_000 + b"]")[:-20]
     with pytest.raises(UnreadableFile, match="cannot be read"):
         file(tmp_path, damaged, "a.json.gz").document()
-    monkeypatch.setattr("clearbar.spend.source_file.MAX_DOCUMENT_BYTES", 3)
+    monkeypatch.setattr("clearbar.spend.files.source_file.MAX_DOCUMENT_BYTES", 3)
     with pytest.raises(UnreadableFile, match="one document of more than 3 bytes"):
         file(tmp_path, b"[1, 2]", "a.json").document()
 

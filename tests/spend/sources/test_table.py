@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from clearbar.core.errors import ClearbarError, Problem
-from clearbar.spend.source_file import UnreadableFile, open_source_file
+from clearbar.spend.files.source_file import UnreadableFile, open_source_file
+from clearbar.spend.files.table_mapping import TableMapping
 from clearbar.spend.sources import table
-from clearbar.spend.table_mapping import TableMapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable

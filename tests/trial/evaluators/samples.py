@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from clearbar.core.errors import Problem
-from clearbar.spend.source_file import open_source_file
+from clearbar.spend.files.source_file import open_source_file
 from clearbar.trial.recorded.evaluation import Choice
 from clearbar.trial.recorded.evaluators import evaluator_of
 

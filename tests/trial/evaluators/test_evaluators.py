@@ -13,8 +13,8 @@ import pytest
 from tests.trial.evaluators.samples import HERE, cases, expected_half, told
 
 from clearbar.core.errors import ClearbarError, Problem
-from clearbar.spend.quarantine import QuarantineError
-from clearbar.spend.source_file import UnreadableFile, open_source_file
+from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.files.source_file import UnreadableFile, open_source_file
 from clearbar.trial.recorded.evaluation import Choice, merge_repeats, unit_score
 from clearbar.trial.recorded.evaluators import (
     EVALUATORS,

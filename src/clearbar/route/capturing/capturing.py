@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections import deque
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from clearbar.route.capturing.job import Job, framed
 from clearbar.route.capturing.redaction import MAX_CHARACTERS
 from clearbar.route.capturing.writer import KEPT
+from clearbar.route.copies import Copies, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,15 +36,11 @@ _GRACE_S: Final = 5.0
 
 
 @dataclass(slots=True)
-class CaptureCounts:
+class CaptureCounts(Counts):
     """What became of what was offered."""
 
-    offered: int = 0
-    dropped: int = 0
-    """There was no room, or it was too long."""
     lost: int = 0
     """It could not be redacted in time, or not be written."""
-    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +52,6 @@ class _Copy:
     tool: str
     cluster: str
     at_us: int
-
-    @property
-    def size(self) -> int:
-        return len(self.body) + len(self.text)
 
 
 class Capturing:
@@ -78,8 +70,7 @@ class Capturing:
         self._captured, self._read = captured, read
         self._environment = os.environ if environment is None else environment
         self._chance = chance or Random()  # noqa: S311 - a share, no secret
-        self._waiting: deque[_Copy] = deque()
-        self._waiting_bytes = 0
+        self._waiting: Copies[_Copy] = Copies(MOST_WAITING, MOST_WAITING_BYTES)
         self._wake = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -104,13 +95,10 @@ class Capturing:
         cluster = caller.task or caller.run
         copy = _Copy(route, operation, body, answer_text, tool, cluster, at_us)
         with self._wake:
-            full = len(self._waiting) >= MOST_WAITING
-            full |= self._waiting_bytes + copy.size > MOST_WAITING_BYTES
-            if full or self._closed or len(answer_text) > MAX_CHARACTERS:
+            too_long = len(answer_text) > MAX_CHARACTERS
+            if self._closed or too_long or not self._waiting.put(copy):
                 self.counts.dropped += 1
                 return False
-            self._waiting.append(copy)
-            self._waiting_bytes += copy.size
             self._wake.notify()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="capturing", daemon=True)
@@ -141,11 +129,7 @@ class Capturing:
         with self._wake:
             while not self._waiting and not self._closed:
                 self._wake.wait()
-            if not self._waiting:
-                return None
-            copy = self._waiting.popleft()
-            self._waiting_bytes -= copy.size
-            return copy
+            return self._waiting.take() if self._waiting else None
 
     def _hand_over(self, copy: _Copy) -> bool:
         """Have one copy written; wait until it is."""

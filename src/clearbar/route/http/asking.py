@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clearbar.route.http.pool import Pool
     from clearbar.route.http.upstream_connection import UpstreamConnection
 
@@ -83,6 +85,7 @@ class Asking:
         "begun_at",
         "body",
         "connection",
+        "flow",
         "head",
         "listener",
         "patience",
@@ -104,6 +107,9 @@ class Asking:
         self.whole = False
         """Whether the last byte of the reply has come. True inside `on_body` tells that this piece
         is the last, and that `on_end` follows at once."""
+        self.flow: Callable[[bytes], int] | None = None
+        """Takes whole chunks of the body as they are on the wire, where one begins; it returns how
+        much is in one, or 0 where it did nothing: then the listener hears of it."""
         self.paused = False
         self.connection: UpstreamConnection | None = None
         self.stage = CONNECTING

@@ -115,6 +115,11 @@ class Front(asyncio.Protocol):
             if len(self._unread) > _READ_AT_ONCE:
                 self._transport.pause_reading()
             return
+        if self._phase == _IDLE:
+            again = self._reader.again(data)
+            if again is not None:
+                self._serve(again)
+                return
         if len(data) > _READ_AT_ONCE:
             self._read_on(data)
         else:
@@ -173,11 +178,6 @@ class Front(asyncio.Protocol):
         return self._transport.get_write_buffer_size() > self._limits.max_unsent_bytes
 
     # Called by whoever serves.
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a request is being read or answered."""
-        return self._phase in {_HEAD, _BODY, _BUSY}
 
     def drain(self) -> None:
         """Finish what is in flight, then close."""

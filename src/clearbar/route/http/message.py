@@ -88,11 +88,17 @@ class Reply(Protocol):
     def send(self, status: int, headers: Headers, body: bytes) -> None:
         """Send the whole reply in one write."""
 
+    def send_lines(self, status: int, lines: bytes, body: bytes) -> None:
+        """Send the whole reply; its headers as `heads.header_lines` made them, checked before."""
+
     def start(self, status: int, headers: Headers, length: int | None) -> None:
         """Send the head; `length` of the body where it is known, else it goes in chunks."""
 
     def write(self, piece: bytes) -> None:
         """Send a piece of the body."""
+
+    def write_chunk(self, chunk: bytes) -> bool:
+        """Send one whole chunk with its framing; False, and nothing sent, where that cannot be."""
 
     def end(self, last: bytes = b"") -> None:
         """Send the last piece and what ends the body, in one write."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from clearbar.core.errors import ClearbarError
 from clearbar.route.http.asking import NOBODY, OVER, Broken
+from clearbar.route.http.repeated_reply import Repeated
 from clearbar.route.http.upstream_connection import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Pool:
         self.origin = origin
         self.asked: set[Asking] = set()
         """Those in flight and those that wait."""
+        self.repeated = Repeated()
         self._loop = loop
         self._context = context
         self._idle: list[UpstreamConnection] = []
@@ -88,7 +90,7 @@ class Pool:
 
     def give_up(self, asking: Asking) -> None:
         """Forget a request; what it waits for or uses is let go."""
-        asking.stage, asking.listener = OVER, NOBODY
+        asking.stage, asking.listener, asking.flow = OVER, NOBODY, None
         self.asked.discard(asking)
         connection, asking.connection = asking.connection, None
         if connection is not None:

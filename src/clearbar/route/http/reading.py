@@ -133,11 +133,22 @@ class RequestReader:
         else:
             self._parse(data)
 
-    def _feed_at_a_beginning(self, data: bytes) -> None:
-        """Read on where a request begins; a head that came before is told by its bytes."""
-        again = None if self._repeated is None else self._repeated.again(data)
+    def again(self, data: bytes) -> Request | None:
+        """Return the whole request that some bytes are, if its head is the one that came last.
+
+        Ask only where a request begins. None: nothing was read.
+        """
+        if self._repeated is None or self._closed:
+            return None
+        again = self._repeated.again(data)
         if again is not None:
             self._changes = 0
+        return again
+
+    def _feed_at_a_beginning(self, data: bytes) -> None:
+        """Read on where a request begins; a head that came before is told by its bytes."""
+        again = self.again(data)
+        if again is not None:
             self.ready.append(again)
             return
         self._parse(data)

@@ -78,10 +78,11 @@ class RepeatedHead:
         at = data.find(b"\r", start, start + _MOST_DIGITS + 1)
         if at < 0 or not data.startswith(behind, at):
             return None
-        body = data[at + len(behind) :]
         digits = data[start:at]
-        if digits != b"%d" % len(body) or not 0 < len(body) <= self._limits.max_body_bytes:
-            return None
+        size = len(data) - at - len(behind)
+        if digits != b"%d" % size or not 0 < size <= self._limits.max_body_bytes:
+            return None  # before anything is copied: of a large body, mostly a part comes first
+        body = data[at + len(behind) :]
         headers, known = self._headers, self._known
         if known[_LENGTH] != digits:
             headers = [(name, digits if name == _LENGTH else value) for name, value in headers]

@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
-from clearbar.route.http.heads import reply_head
+from clearbar.route.http.heads import ready_head, reply_head
 
 if TYPE_CHECKING:
     import asyncio
@@ -69,7 +69,20 @@ class FrontReply:
         if self._stage != _FRESH or self.gone:
             self._refuse()
             return
-        head = reply_head(status, headers, self._framing(status, len(body)))
+        self._send(status, reply_head(status, headers, self._framing(status, len(body))), body)
+
+    def send_lines(self, status: int, lines: bytes, body: bytes) -> None:
+        """Send the whole reply; its headers as `heads.header_lines` made them, checked before.
+
+        Raises:
+            RuntimeError: when the reply has begun before.
+        """
+        if self._stage != _FRESH or self.gone:
+            self._refuse()
+            return
+        self._send(status, ready_head(status, lines, self._framing(status, len(body))), body)
+
+    def _send(self, status: int, head: bytes, body: bytes) -> None:
         if self._silent or status in _NO_BODY:
             self._transport.write(head)
         elif len(body) <= _COPIED_BYTES:
@@ -119,12 +132,27 @@ class FrontReply:
         if self.full and self._front.is_flooded():
             self._give_up()
             return
+        if self._chunked and not self._held and len(piece) <= _COPIED_BYTES:
+            self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            return
         if self._left is not None and not self._fits(len(piece)):
             return
         if self._chunked:
             self._put((b"%x\r\n" % len(piece), piece, b"\r\n"), len(piece))
         else:
             self._put((piece,), len(piece))
+
+    def write_chunk(self, chunk: bytes) -> bool:
+        """Send one whole chunk with its framing; False, and nothing sent, where that cannot be.
+
+        It cannot in a reply that is not in chunks, has not quite begun, or is full.
+        """
+        if self._stage != _STARTED or self._held or not self._chunked or self._silent:
+            return False
+        if self.full or self.gone:
+            return False
+        self._transport.write(chunk)
+        return True
 
     def end(self, last: bytes = b"") -> None:
         """Send the last piece and what ends the body. One that is too short is cut.

@@ -46,7 +46,7 @@ class Upstreams:
 
         Args:
             origin: Where to.
-            head: As `heads.request_head` writes it, with its blank line.
+            head: With its blank line, sound as it stands.
             body: As long as the head says.
             listener: Hears of the reply.
             patience: How long each part may take.

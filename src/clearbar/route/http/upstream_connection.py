@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 import httptools
 
 from clearbar.route.http.asking import NOBODY, OVER, READING, WAITING, Broken
+from clearbar.route.http.repeated_reply import sole_chunk
 
 if TYPE_CHECKING:
     from clearbar.route.http.asking import Asking, BrokenKind
@@ -23,6 +24,8 @@ _COPIED_BYTES: Final = 16 * 2**10
 _SUCCESS: Final = 200
 _SWITCHING: Final = 101
 _NO_BODY: Final = frozenset({204, 304})
+_LARGEST_READ: Final = 2**20
+"""More than a transport reads at once."""
 _NOT_YET: Final = -1.0
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _CHUNKS: Final = [b"chunked"]
@@ -37,7 +40,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_asking",
+        "_between_chunks",
         "_fed",
+        "_flow_end",
         "_headers",
         "_headless",
         "_interim",
@@ -77,8 +82,11 @@ class UpstreamConnection(asyncio.Protocol):
         """Bytes of the head so far, or a little more; then, those since the last of the body."""
         self._received = 0
         """Bytes of the body so far."""
+        self._flow_end = pool.limits.max_reply_bytes - _LARGEST_READ
         self._headless = True
         """Whether the listener was not told of the head yet."""
+        self._between_chunks = False
+        """Whether the parser is between two chunks, so that one may pass it by."""
         self._whole = False
         self._silent = False
         """The answer to a HEAD has no body, whatever its head says."""
@@ -94,7 +102,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._headers = []
         self._status = self._fed = self._received = 0
         self._headless = True
-        self._whole = False
+        self._whole = self._between_chunks = False
         head, body = asking.head, asking.body
         asking.head = asking.body = b""
         self._silent = head[:5] == b"HEAD "
@@ -149,11 +157,32 @@ class UpstreamConnection(asyncio.Protocol):
         if asking is None:
             self.drop()
             return
+        if self._between_chunks:
+            flow = asking.flow
+            if flow is not None and self._received < self._flow_end and (size := flow(data)):
+                self._fed = 0
+                self._received += size
+                asking.since = _NOT_YET
+                return
+            if (piece := sole_chunk(data)) is not None:
+                self._tell_piece(asking, piece)
+                return
+        elif self._headless and not self._fed and not self._silent:
+            body = self._pool.repeated.again(data)
+            if body is not None:
+                self._tell_again(asking, body)
+                return
+        self._parse(asking, data)
+
+    def _parse(self, asking: Asking, data: bytes) -> None:
         fault = ""
+        begins = self._headless and not self._fed
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             fault = _GARBAGE
+        if self._between_chunks and not data.endswith(b"\r\n"):
+            self._between_chunks = False
         if self._headless:
             self._fed += len(data)
             if not self._status:
@@ -170,6 +199,9 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self._fed = 0
         asking.since = _NOT_YET
+        if begins and self._whole and not self._spoiled and not fault:
+            size = sum(map(len, self._pieces))
+            self._pool.repeated.remember(data, self._status, self._headers, size)
         self._tell_body(asking, fault)
 
     def eof_received(self) -> bool:
@@ -206,6 +238,14 @@ class UpstreamConnection(asyncio.Protocol):
             if status >= _SUCCESS or status == _SWITCHING:
                 self._status = status
 
+    def on_chunk_header(self) -> None:
+        """Take the size of a chunk."""
+        self._between_chunks = False
+
+    def on_chunk_complete(self) -> None:
+        """Take the end of a chunk; if nothing came behind it, the next piece begins another."""
+        self._between_chunks = not self._whole
+
     def on_body(self, piece: bytes) -> None:
         """Take a piece of the body."""
         if not self._whole:
@@ -217,6 +257,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if self._status:
             self._whole = True
+            self._between_chunks = False
             self._interim = 0
             self._spoiled = not self._parser.should_keep_alive()
         else:
@@ -270,6 +311,32 @@ class UpstreamConnection(asyncio.Protocol):
             self._pieces.clear()
         return None
 
+    def _tell_again(self, asking: Asking, body: bytes) -> None:
+        """Tell of a whole reply whose head came before."""
+        head = self._pool.repeated.head
+        if head is None or len(body) > self._pool.limits.max_reply_bytes:
+            self._break("too_large", _LARGE_BODY)
+            return
+        self._headless = False
+        self._whole, self._status = True, head.status
+        asking.stage = READING
+        asking.listener.on_head(head.status, head.headers)
+        if self._asking is asking:
+            asking.whole = True
+            asking.listener.on_body(body)
+            if self._asking is asking:
+                self._finish(asking, clean=True)
+
+    def _tell_piece(self, asking: Asking, piece: bytes) -> None:
+        """Tell of a chunk that came alone."""
+        self._fed = 0
+        self._received += len(piece)
+        if self._received > self._pool.limits.max_reply_bytes:
+            self._break("too_large", _LARGE_BODY)
+            return
+        asking.since = _NOT_YET
+        asking.listener.on_body(piece)
+
     def _tell_body(self, asking: Asking, fault: str) -> None:
         pieces = self._pieces
         if pieces:
@@ -291,7 +358,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _finish(self, asking: Asking, *, clean: bool) -> None:
         pool, transport, listener = self._pool, self._transport, asking.listener
         self._asking = asking.connection = None
-        asking.listener = NOBODY
+        asking.listener, asking.flow = NOBODY, None
         asking.stage, asking.whole = OVER, True
         pool.asked.discard(asking)
         if (

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clearbar.route.journal.charge_rows import EndedCall, Rows
     from clearbar.route.journal.read_places import WorkerRead
     from clearbar.route.journal.reader import Block
+    from clearbar.route.journal.seen_calls import Drawing
     from clearbar.spend.charge import Record
 
 
@@ -51,6 +52,7 @@ class WorkerCharges:
         read: WorkerRead,
         earlier: dict[str, LinePlace],
         problems: list[tuple[str, Problem]],
+        drawing: Drawing,
     ) -> None:
         """`earlier` are the calls that had begun and not ended when the last pass came to here."""
         self.read = read
@@ -63,6 +65,7 @@ class WorkerCharges:
         self._held: dict[str, tuple[Held, int, int, int]] = {}
         """The calls that have begun in this pass and not ended; with segment, offset, length."""
         self._problems = problems
+        self._drawing = drawing
 
     @property
     def moved(self) -> bool:
@@ -83,6 +86,7 @@ class WorkerCharges:
         for block in self._tail.new_blocks():
             self.read.place = self._tail.place
             if ended := self._ended(block):
+                self._drawing.take(ended)
                 yield list(self._charges(block.segment, ended))
         self.read.place = self._tail.place
         self._problems += self._tail.problems

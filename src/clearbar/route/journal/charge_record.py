@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from clearbar.spend.charge import MAX_QUANTITY, METERS, Origin, Record, label_text, labels_of
-from clearbar.spend.identity import PROVIDER_PREFIXES, gateway, upstream
+from clearbar.spend.identity import PROVIDER_PREFIXES, gateway, span, upstream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,6 +73,14 @@ def own_identity(call_id: str) -> str:
     return gateway(_GATEWAY, call_id)
 
 
+def alias_of(held: Held) -> str:
+    """Return by which other identity a trace knows a call: the span of this attempt alone.
+
+    Not the trace, the request or the span around it, which its other attempts share.
+    """
+    return span(held.trace_id, held.span_id) if held.trace_id and held.span_id else ""
+
+
 def record_of(held: Held, ended: Ended, **place: Any) -> Record:
     """Return what a call that ended tells the ledger.
 
@@ -84,6 +92,7 @@ def record_of(held: Held, ended: Ended, **place: Any) -> Record:
         origin=_origin(held, ended.model or held.model),
         started_at_us=held.at_us,
         ended_at_us=ended.at_us,
+        aliases=alias_of(held),
         status=_status(ended),
         usage=_usage(ended),
         service_tier=ended.service_tier,
@@ -114,6 +123,7 @@ def lost_record(held: Held, **place: Any) -> Record:
         evidence="gateway",
         origin=_origin(held, held.model),
         started_at_us=held.at_us,
+        aliases=alias_of(held),
         status="cancelled",
         usage="missing" if held.amount_nusd else "partial",
         reported_cost_usd=usd_of(held.amount_nusd) if held.amount_nusd else None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from clearbar.route.journal.charge_record import (
     COUNTED,
     FREE_OPERATIONS,
+    alias_of,
     fault_in,
     fault_of,
     identities_of,
@@ -21,14 +22,14 @@ from clearbar.route.journal.charge_record import (
     record_of,
     usd_of,
 )
-from clearbar.spend.batch import kind_of
 from clearbar.spend.charge import MAX_QUANTITY, digest_of
+from clearbar.spend.storage.batch import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from clearbar.route.journal.entry import Ended, Held
-    from clearbar.spend.batch import Kind
+    from clearbar.spend.storage.batch import Kind
 
 LAST_US: Final = 253_402_300_800_000_000
 """The year 10000."""
@@ -99,6 +100,7 @@ def rows_of(segment: str, calls: Sequence[EndedCall]) -> Rows:
         "started_at_us": [held.at_us for held in helds],
         "ended_at_us": [ended.at_us for ended in endeds],
         "reported_cost_usd": _dollars(endeds),
+        "aliases": list(map(alias_of, helds)),
         "trace_id": [held.trace_id for held in helds],
         "session_id": [held.run for held in helds],
         "task_id": [held.task for held in helds],

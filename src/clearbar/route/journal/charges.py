@@ -28,7 +28,8 @@ from clearbar.route.journal.charge_record import SOURCE, own_identity
 from clearbar.route.journal.lock import alone
 from clearbar.route.journal.read_places import ReadPlaces, WorkerRead
 from clearbar.route.journal.reader import workers
-from clearbar.spend.append import BATCH_RECORDS, FileRead
+from clearbar.route.journal.seen_calls import Drawing
+from clearbar.spend.storage.append import BATCH_RECORDS, FileRead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 
     from clearbar.core.store import Store
     from clearbar.route.journal.charge_rows import Rows
-    from clearbar.spend.append import Appender
-    from clearbar.spend.ledger import Ledger
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
+    from clearbar.spend.storage.append import Appender
+    from clearbar.spend.storage.ledger import Ledger
 
 PARSER_VERSION: Final = 1
 _BATCH: Final = BATCH_RECORDS
@@ -84,6 +85,7 @@ class _Pass:
         self._due_count = 0
         self._problems: list[tuple[str, Problem]] = []
         self._touched: list[WorkerCharges] = []
+        self._drawing = Drawing()
         self._appender: Appender | None = None
         """Made for the first charge: most passes over a quiet gateway have none."""
         self._sure = False
@@ -111,7 +113,7 @@ class _Pass:
             if read.finished:
                 continue
             earlier = self._places.open_calls(read.worker)
-            worker = WorkerCharges(self._folder, read, earlier, self._problems)
+            worker = WorkerCharges(self._folder, read, earlier, self._problems, self._drawing)
             self._touched.append(worker)
             for due in worker.new():
                 self._due += due
@@ -131,6 +133,7 @@ class _Pass:
                 published,
                 [(uri_of(segment), problem) for segment, problem in self._problems],
                 self._now.astimezone(UTC).isoformat(timespec="seconds"),
+                self._drawing,
             )
         self._touched = [worker for worker in self._touched if not worker.done]
         self._due.clear()

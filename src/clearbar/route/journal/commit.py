@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from queue import SimpleQueue
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Committer:
     def __init__(
         self,
         loop: AbstractEventLoop,
-        durable: Callable[[int], None],
+        durable: Callable[[int, float], None],
         broken: Callable[[OSError], None],
     ) -> None:
         self._loop = loop
@@ -50,16 +51,17 @@ class Committer:
 
     def _run(self) -> None:
         while (batch := self._batches.get()) is not None:
+            begun_s = perf_counter()
             try:
                 commit(batch)
             except OSError as error:
                 self._tell(self._broken, error)
             else:
-                self._tell(self._durable, batch.position)
+                self._tell(self._durable, batch.position, perf_counter() - begun_s)
 
-    def _tell(self, call: Callable[..., None], what: object) -> None:
+    def _tell(self, call: Callable[..., None], *what: object) -> None:
         with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-            self._loop.call_soon_threadsafe(call, what)
+            self._loop.call_soon_threadsafe(call, *what)
 
 
 def commit(batch: Batch) -> None:

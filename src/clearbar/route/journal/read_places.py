@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from clearbar.route.journal.charge_record import SOURCE
 from clearbar.route.journal.reader import Place
+from clearbar.route.journal.seen_calls import keep_within, note_used_within
 
 if TYPE_CHECKING:
     import sqlite3
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
     from clearbar.core.errors import Problem
     from clearbar.core.store import Store
+    from clearbar.route.journal.seen_calls import Drawing
+
+
+_OF_READING: Final = ("journal_read", "journal_open_call", "journal_record_file", "call_seen")
+"""What is forgotten where all journals are read again; calls are then drawn again."""
 
 
 class LinePlace(NamedTuple):
@@ -65,8 +71,8 @@ class ReadPlaces:
         if used <= set(record_files):
             return
         with self._store.transaction() as connection:
-            for table in ("journal_read", "journal_open_call", "journal_record_file"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own three names
+            for table in _OF_READING:
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
             connection.execute("DELETE FROM problem WHERE source = ?", (SOURCE,))
 
     def unsure(self, record_files: Mapping[str, Path]) -> list[Path]:
@@ -89,8 +95,12 @@ class ReadPlaces:
         record_files: Iterable[str],
         problems: Iterable[tuple[str, Problem]],
         at: str,
+        drawing: Drawing,
     ) -> None:
-        """Write down, in one step, how far workers are read, with their open calls."""
+        """Write down, in one step, how far workers are read, with their open calls.
+
+        With these, what was drawn of the calls that have ended.
+        """
         with self._store.transaction() as connection:
             for each, begun in read:
                 _save_worker(connection, each, begun)
@@ -102,6 +112,8 @@ class ReadPlaces:
                 "INSERT INTO problem VALUES (?, NULL, ?, ?, ?, ?)",
                 [(uri, SOURCE, problem.what, problem.hint, at) for uri, problem in problems],
             )
+            keep_within(connection, drawing.drawn())
+            note_used_within(connection, drawing.used())
 
 
 def _save_worker(

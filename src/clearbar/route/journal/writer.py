@@ -9,7 +9,9 @@
 line. `when_durable` waits for the disk: a thread puts all lines that are there on it, in one go,
 and everybody who waited is called, in the order in which they asked. Where several waited, the next
 commit is begun a moment later, so that more can share it, but at once when no begun call is left
-that could. Nothing runs while nothing is written.
+that could. Where no call is in flight and the disk has been quick each time of late, the loop does
+without the thread: nobody else would have to wait, and to wake a thread twice costs more than such
+a disk does. Nothing runs while nothing is written.
 
 All methods are for the thread of the event loop. Linux, and a file system of this machine.
 """
@@ -22,6 +24,7 @@ from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
 from threading import Thread
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -47,6 +50,10 @@ IDLE_COMMIT_S: Final = 1.0
 """So long after it was written a line is put on the disk that nobody waits for."""
 SOON_COMMIT_S: Final = 0.05
 """The same where nobody ever waits."""
+SWIFT_S: Final = 0.002
+"""A commit that took longer is not one of a quick disk."""
+SWIFT_COMMITS: Final = 8
+"""So many quick commits one after the other make a quick disk."""
 _RETRY_S: Final = 1.0
 _LOW_SHARE: Final = 4
 """Without a next segment, this part of the current one is kept for the ends of begun calls."""
@@ -95,6 +102,8 @@ class Journal:
         self._committing = False
         self._gather = False
         self._gathering: TimerHandle | None = None
+        self._swift = 0
+        """Quick commits since one was not."""
         self._open = 0
         """Calls that have begun and not ended."""
         self._waits_for_disk = waits_for_disk
@@ -110,17 +119,27 @@ class Journal:
         Raises:
             ClearbarError: when the disk is full, or the journal broken or closed.
         """
-        line = framed(self._encode(entry))
+        kind = type(entry)
+        if kind is Held:
+            return self.append_begun(self._encode(entry))
+        end = self._write(self._encode(entry))
+        if kind is Ended:
+            self._open -= 1
+        return end
+
+    def append_begun(self, held: bytes) -> int:
+        """Write the beginning of a call, given as the JSON of a `Held`; as `append`."""
+        end = self._write(held)
+        self._open += 1
+        return end
+
+    def _write(self, payload: bytes) -> int:
+        line = framed(payload)
         end = self._at + len(line)
         if end > self._end:
             end = self._turn(len(line))
         self._map[self._at : end] = line
         self._at = end
-        kind = type(entry)
-        if kind is Held:
-            self._open += 1
-        elif kind is Ended:
-            self._open -= 1
         if not self._reminded:
             self._reminded = True
             self._loop.call_later(self._idle_commit_s, self._remind)
@@ -140,6 +159,10 @@ class Journal:
             return
         if position <= self._durable and not self._waiting:
             self._loop.call_soon(call)
+            return
+        if not self._committing and self._open <= 0 and self._swift >= SWIFT_COMMITS:
+            if self._commit_here():
+                call()
             return
         self._waiting.append((position, call))
         if not self._committing:
@@ -175,7 +198,7 @@ class Journal:
         try:
             if broken is None:
                 commit(batch)
-                self._on_durable(batch.position)
+                self._on_durable(batch.position, 0.0)
         except OSError as error:
             broken = _broken(self._folder, error)
             raise broken from error
@@ -227,8 +250,25 @@ class Journal:
         if self._error is None:
             self._committer.take(self._batch())
 
-    def _on_durable(self, position: int) -> None:
+    def _commit_here(self) -> bool:
+        """Put everything on the disk, and wait for it; return whether it is there."""
+        begun_s = perf_counter()
+        batch = self._batch()
+        try:
+            commit(batch)
+        except OSError as error:
+            self._on_error(error)
+            return False
+        self._durable = batch.position
+        self._note_pace(perf_counter() - begun_s)
+        return True
+
+    def _note_pace(self, took_s: float) -> None:
+        self._swift = self._swift + 1 if took_s < SWIFT_S else 0
+
+    def _on_durable(self, position: int, took_s: float) -> None:
         self._committing = False
+        self._note_pace(took_s)
         self._durable = max(self._durable, position)
         waiting = self._waiting
         due = []

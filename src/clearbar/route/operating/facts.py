@@ -104,7 +104,7 @@ class KeyIssued(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A routed tool that was seen to fall under its bar, or a pre-alarm."""
+    """A routed tool that was seen to fall under its bar, or a sign that it has changed."""
 
     workflow: str
     tool: str
@@ -112,6 +112,8 @@ class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     in_force: bool = True
     """Whether the route went back to the tool before because of it."""
+    sign: bool = False
+    """A pre-alarm: the route stays, and more of its answers are graded for a while."""
 
 
 class HoldWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -257,7 +259,7 @@ class AdminFacts(Protocol):
         """Return the accounts of the periods that run now, and of runs and tasks in use."""
 
     async def alarms(self) -> Sequence[AlarmRow]:
-        """Return recent alarms, the newest first."""
+        """Return the signs that stand, then alarms, the newest first."""
 
     async def keys(self) -> Sequence[KeyRow]:
         """Return all keys that were ever issued."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
 from operator import attrgetter
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from clearbar.route.journal.entry import Ended, Held, Noted, Refused
-    from clearbar.route.operating.facts import AccountRow, AdminFacts
+    from clearbar.route.operating.facts import AccountRow, AdminFacts, AlarmRow
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 FIRST_BYTE_MS: Final = (10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000)
@@ -51,6 +52,7 @@ class Metrics(Collector):
     def __init__(self, facts: AdminFacts) -> None:
         self._facts = facts
         self._accounts: Sequence[AccountRow] = ()
+        self._alarms: Sequence[AlarmRow] = ()
         self._readable = True
         self._workflow, self._tool, self._word = Known(), Known(), Known()
         self._requests, self._calls, self._refusals = Sums(), Sums(), Sums()
@@ -116,7 +118,7 @@ class Metrics(Collector):
         self._resting = {each for each in self._resting if each[0] != worker}
 
     async def refresh(self) -> None:
-        """Read what the journals say up to now, and the balances.
+        """Read what the journals say up to now, the balances and the alarms.
 
         Where these cannot be read, those before stay, and a gauge says so: what broke must not take
         with it the metrics by which one sees that.
@@ -131,6 +133,9 @@ class Metrics(Collector):
             self._readable = False
         else:
             self._readable = True
+        with suppress(Exception):  # those before stay
+            async with asyncio.timeout(_PATIENCE_S):
+                self._alarms = await self._facts.alarms()
 
     def page(self) -> bytes:
         """Return what a scrape gets, in the text format."""
@@ -141,6 +146,7 @@ class Metrics(Collector):
         yield from self._of_calls()
         yield from self._of_time()
         yield from self._of_budgets()
+        yield from self._of_tools_in_force()
         yield from self._of_the_gateway()
 
     def _of_calls(self) -> Iterator[Metric]:
@@ -229,6 +235,19 @@ class Metrics(Collector):
             spent.add_metric(values, row.spent_nusd / _NANO)
             left.add_metric(values, row.left_nusd / _NANO)
         yield from (limit, spent, left)
+
+    def _of_tools_in_force(self) -> Iterator[Metric]:
+        for name, what, rows in (
+            ("clearbar_alarms", "1 while a route is back on its old tool, as the tool fell.",
+             [row for row in self._alarms if row.in_force]),
+            ("clearbar_pre_alarms", "1 while a tool in force shows signs that it has changed.",
+             [row for row in self._alarms if row.sign]),
+        ):  # fmt: skip
+            family = GaugeMetricFamily(name, what, labels=("workflow", "tool"))
+            named = ((self._workflow.of(row.workflow), self._tool.of(row.tool)) for row in rows)
+            for labels in dict.fromkeys(named):
+                family.add_metric(labels, 1)
+            yield family
 
     def _of_the_gateway(self) -> Iterator[Metric]:
         facts = self._facts

@@ -33,6 +33,7 @@ class Answering:
         "_reply",
         "_size",
         "content_type",
+        "flows",
         "hidden",
         "started",
         "status",
@@ -61,6 +62,8 @@ class Answering:
         self._size = 0
         self._copied = 0
         self._copy: list[bytes] | None = [] if copied else None
+        self.flows = False
+        """Whether all that comes goes to the client, and nowhere else."""
         if self.is_stream:
             self._start()
 
@@ -109,6 +112,7 @@ class Answering:
 
     def _start(self) -> None:
         self.started = True
+        self.flows = self._copy is None
         self._reply.start(self.status, self._headers, None)
         for piece in self._pieces:
             self._reply.write(piece)

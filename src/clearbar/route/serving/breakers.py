@@ -30,6 +30,11 @@ class Breakers:
     def __init__(self) -> None:
         self._breakers: dict[str, _Breaker] = {}
 
+    def is_closed(self, tool: str) -> bool:
+        """Return whether calls go out as usual."""
+        breaker = self._breakers.get(tool)
+        return breaker is None or not breaker.pause_s
+
     def lets(self, tool: str, now: float) -> bool:
         """Say whether a call may go out; of an open breaker one probe may, when its pause is over.
 

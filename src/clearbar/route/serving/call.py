@@ -12,9 +12,10 @@ from clearbar.core.errors import ClearbarError
 from clearbar.route.http.upstream import Patience
 from clearbar.route.journal.entry import Ended, Held
 from clearbar.route.serving.costing import outcome_of, spent_by
+from clearbar.route.serving.flow import Flow
 from clearbar.route.serving.headers import finished_head, header, prepared_head
 from clearbar.route.trace_context import read_tracestate, traceparent
-from clearbar.route.wire.metering import meter_for
+from clearbar.route.wire.metering import Events, meter_for
 from clearbar.route.wire.rewriting import rewrite
 from clearbar.tools.tool import TokenPrice
 
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from clearbar.route.budgets.allowance import Holding
+    from clearbar.route.http.message import Reply
     from clearbar.route.http.upstream import Asking, Broken
     from clearbar.route.journal.entry import Outcome
     from clearbar.route.route import Arm
     from clearbar.route.serving.endpoint import Endpoint
     from clearbar.route.serving.headers import Headers
     from clearbar.route.serving.inquiry import Claim, Inquiry
-    from clearbar.route.serving.means import Means
+    from clearbar.route.serving.means import InForce, Means
     from clearbar.route.wire.metering import Meter, Metered
     from clearbar.route.wire.reading import Asked
     from clearbar.tools.tool import Tool
@@ -59,10 +61,8 @@ class Call:
 
     __slots__ = (
         "_asking",
-        "_bytes_out",
         "_claim",
         "_ended",
-        "_first_byte_s",
         "_held",
         "_holding",
         "_inquiry",
@@ -74,7 +74,9 @@ class Call:
         "_written",
         "arm",
         "attempt",
+        "bytes_out",
         "cost_nusd",
+        "first_byte_s",
         "status",
         "tool",
     )
@@ -92,9 +94,9 @@ class Call:
         self._owner = owner
         self._meter: Meter | None = None
         self._asking: Asking | None = None
-        self._first_byte_s = 0.0
+        self.first_byte_s = 0.0
         self._started_s = 0.0
-        self._bytes_out = 0
+        self.bytes_out = 0
         self._last = b""
         self._written = self._ended = False
 
@@ -107,8 +109,23 @@ class Call:
         try:
             self._send(endpoint, self._begin(endpoint))
         except BaseException:
-            self._undo()
+            self.undo()
             raise
+
+    def take_over(
+        self,
+        held: Held,
+        claim: Claim,
+        holding: Holding | None,
+        asking: Asking | None,
+        started_s: float,
+    ) -> None:
+        """Go on with a call that has been written into the journal, and mostly sent."""
+        self._held, self._claim, self._holding = held, claim, holding
+        self._asking, self._started_s = asking, started_s
+        self._written = True
+        if asking is not None:
+            asking.listener = self
 
     def _begin(self, endpoint: Endpoint) -> bytes:
         """Write it into the journal; return the body that is to be sent."""
@@ -133,7 +150,8 @@ class Call:
         mark_begun(means, inquiry)
         return body
 
-    def _undo(self) -> None:
+    def undo(self) -> None:
+        """End a call that could not be sent."""
         if self._written:
             with suppress(ClearbarError):  # no room in the journal either
                 self.end("unsent", "the gateway could not send it")
@@ -146,10 +164,7 @@ class Call:
         request = inquiry.request
         trace = _trace(inquiry, self._held.span_id)
         head = finished_head(request.method, self._prepared(endpoint), len(body), trace)
-        settings = inquiry.force.table.settings
-        patience = Patience(
-            _CONNECT_S, settings.first_byte_timeout_s, settings.stall_timeout_s, _LONGEST_CALL_S
-        )
+        patience = patience_of(inquiry.force)
         self._started_s = means.loop.time()
         self._asking = means.upstreams.ask(endpoint.origin, head, body, self, patience)
 
@@ -186,13 +201,10 @@ class Call:
 
     def _cap(self) -> int | None:
         """Return the limit to set, so that the call stays within its hold; None for none."""
-        claim, holding = self._claim, self._holding
-        if holding is None or not holding.amount_nusd or not self._inquiry.enforced:
+        holding = self._holding
+        if holding is None or not self._inquiry.enforced:
             return None
-        cap = claim.cap(holding.amount_nusd)
-        if cap is None or (claim.is_limited and cap * claim.choices >= claim.output_tokens):
-            return None
-        return cap
+        return self._claim.limit_within(holding.amount_nusd)
 
     def pause(self) -> None:
         """Let the endpoint wait: the client reads too slowly."""
@@ -214,7 +226,7 @@ class Call:
     def on_head(self, status: int, headers: Headers) -> None:
         """Hear from the endpoint."""
         self.status = status
-        self._first_byte_s = self._means.loop.time()
+        self.first_byte_s = self._means.loop.time()
         inquiry = self._inquiry
         kind = header(headers, b"content-type")
         self._meter = meter_for(inquiry.operation, inquiry.asked, status, kind)
@@ -222,14 +234,20 @@ class Call:
 
     def on_body(self, piece: bytes) -> None:
         """Hear from the endpoint."""
-        self._bytes_out += len(piece)
-        if self._meter is None:
+        self.bytes_out += len(piece)
+        meter, asking = self._meter, self._asking
+        if meter is None:
             return
-        passed = self._meter.feed(piece)
-        if self._asking is not None and self._asking.whole:
+        passed = meter.feed(piece)
+        if asking is not None and asking.whole:
             self._last = passed  # `on_end` follows at once, and may send both in one write
         elif passed:
             self._owner.on_body(self, passed)
+
+    def let_flow(self, reply: Reply) -> None:
+        """Let what is known of a stream go into a reply past its owner."""
+        if self._asking is not None and isinstance(self._meter, Events):
+            self._asking.flow = Flow(self, self._meter, reply).take
 
     def on_end(self) -> None:
         """Hear from the endpoint."""
@@ -259,7 +277,7 @@ class Call:
         )
         self.cost_nusd = spent.cost_nusd
         ended_s = means.loop.time()
-        first_s = self._first_byte_s or ended_s
+        first_s = self.first_byte_s or ended_s
         ended = Ended(
             self._held.call_id,
             now_us,
@@ -270,7 +288,7 @@ class Call:
             round((first_s - self._started_s) * 1000),
             round((ended_s - self._started_s) * 1000),
             len(self._inquiry.request.body),
-            self._bytes_out,
+            self.bytes_out,
             what,
         )
         try:
@@ -321,7 +339,20 @@ def held_of(
         claim.output_tokens,
         means.worker if holding is None else holding.worker,
         caller.sampled or not caller.parent_span_id,
-        tool.cost != _BY_THE_BOOK,
+        by_own_price(tool),
+    )
+
+
+def by_own_price(tool: Tool) -> bool:
+    """Return whether a tool's price is one that the workspace declares of it, not the book's."""
+    return tool.cost != _BY_THE_BOOK
+
+
+def patience_of(force: InForce) -> Patience:
+    """Return how long a call may take."""
+    settings = force.table.settings
+    return Patience(
+        _CONNECT_S, settings.first_byte_timeout_s, settings.stall_timeout_s, _LONGEST_CALL_S
     )
 
 

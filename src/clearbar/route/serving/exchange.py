@@ -14,15 +14,16 @@ from clearbar.route.serving.answering import Answering
 from clearbar.route.serving.call import Call, passes_credentials
 from clearbar.route.serving.cascade import ask_first
 from clearbar.route.serving.costing import FIRST_WITHOUT_ANSWER
+from clearbar.route.serving.lane import our_headers, remember_lane
 from clearbar.route.serving.listing import listing
 from clearbar.route.serving.local import ask_here
+from clearbar.route.serving.offering import offer
 from clearbar.route.serving.refusing import JSON, refuse
 from clearbar.route.serving.retrying import failed_by, failed_with, wait_s
-from clearbar.route.serving.understanding import understand
+from clearbar.route.serving.understanding import Known, understand
 from clearbar.route.serving.whole import claim_for
 from clearbar.route.wire.operation import operation_of
 from clearbar.route.wire.refusing import error_event
-from clearbar.route.wire.texts import answer_text
 
 if TYPE_CHECKING:
     from asyncio import Task
@@ -79,22 +80,38 @@ class Exchange:
         """Calls so far of the tool in turn."""
         self.request_id = ""
 
-    def begin(self) -> None:
-        """Identify, admit, and ask the first tool, or refuse."""
+    def begin(self, known: Known | None = None) -> None:
+        """Identify, admit, and ask the first tool, or refuse; `known` is not found out again."""
         means, request = self._means, self._request
         now_us = means.now_us()
         self.request_id = means.ids.next(now_us)
         self._operation = operation_of(request.method, request.path, request.headers)
-        found = understand(means, request, self._operation, self.request_id, now_us)
+        known = known or Known(None, means.draw(), None)
+        found = understand(means, request, self._operation, self.request_id, now_us, known)
         if isinstance(found, Refusal):
             self._refuse(found)
             return
         self._inquiry, self._admitted = found
-        self._shadowed = self._wants_shadow()
+        self._shadowed = self._wants_shadow(known.shadow_draw)
         means.exchanges.add(self)
-        self._reply.on_gone = self._gone
+        self._reply.on_gone = self.leave
         self._reply.on_drained = self._drained
         self._try(self._next if self._admitted.steps else self._list_models)
+
+    def take_over(self, inquiry: Inquiry, admitted: Admitted, call: Call) -> None:
+        """Go on where the straight way of `Plain` ends: with the first call of the first tool."""
+        self._operation, self.request_id = inquiry.operation, inquiry.request_id
+        self._inquiry, self._admitted, self._call = inquiry, admitted, call
+        self._shadowed = False
+        self._attempt = self._tries = 1
+        self._means.exchanges.add(self)
+        self._reply.on_gone = self.leave
+        self._reply.on_drained = self._drained
+
+    def fail(self, error: Exception) -> None:
+        """End this request, and no other, for a fault of our own."""
+        self._means.report(error)
+        self._failed_inside(error)
 
     def _list_models(self) -> None:
         """Answer for the upstreams, which are none: with the tools that may be named."""
@@ -148,8 +165,7 @@ class Exchange:
         try:
             work(*given)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-            self._means.report(error)
-            self._failed_inside(error)
+            self.fail(error)
 
     def _turn(self) -> None:
         """Turn to the next tool of the route."""
@@ -208,6 +224,8 @@ class Exchange:
         means = self._means
         self._call = Call(means, self._inquiry, tool, step.arm, self._attempt, self)
         self._call.start(self._inquiry.force.endpoints[tool.name], claim, holding)
+        if self._attempt == 1:
+            remember_lane(self._inquiry, self._admitted)
 
     def on_head(self, call: Call, status: int, headers: Headers) -> None:
         """Begin to answer; an error is kept back until it is sure that it is the answer."""
@@ -220,13 +238,20 @@ class Exchange:
         )
         if self._failed and (asked := self._inquiry.force.endpoints.get(call.tool.name)):
             self._answering.hidden = asked.key
+        if self._answering.flows:
+            call.let_flow(self._reply)
 
     def on_body(self, call: Call, piece: bytes) -> None:
         """Pass a piece on, as fast as the client reads."""
-        if self._answering is not None:
-            self._answering.take(piece)
-            if self._reply.full:
-                call.pause()
+        answering, reply = self._answering, self._reply
+        if answering is None:
+            return
+        if answering.flows:
+            reply.write(piece)
+        else:
+            answering.take(piece)
+        if reply.full:
+            call.pause()
 
     def on_end(self, call: Call, rest: bytes) -> None:
         """Settle the call; answer, or try again."""
@@ -327,43 +352,19 @@ class Exchange:
     def _offer(self, tool: str, answering: Answering) -> None:
         """Offer the answer to the shadow and the capture, where the route wants that."""
         if (copy := answering.copy()) is not None:
-            try:
-                self._offer_copy(tool, copy, answering.content_type)
-            except Exception as error:  # noqa: BLE001 - the answer goes out whatever it is
-                self._means.report(error)
+            kind = answering.content_type
+            offer(self._means, self._inquiry, self._admitted, tool, copy, kind, self._shadowed)
 
-    def _offer_copy(self, tool: str, copy: bytes, content_type: bytes) -> None:
-        means, inquiry, admitted = self._means, self._inquiry, self._admitted
-        text = answer_text(self._operation, copy, content_type)
-        if self._shadowed and means.shadow is not None:
-            means.shadow.offer(admitted.route, self._operation, inquiry.request.body, text, tool)
-        if admitted.route.capture is not None and means.capturing is not None:
-            means.capturing.offer(
-                admitted.route,
-                inquiry.caller,
-                self._operation,
-                inquiry.request.body,
-                text,
-                tool,
-                inquiry.at_us,
-            )
-
-    def _wants_shadow(self) -> bool:
+    def _wants_shadow(self, draw: float | None) -> bool:
         means, admitted = self._means, self._admitted
         if not admitted.shadow or means.shadow is None:
             return False
-        return means.shadow.wants(admitted.route, means.draw())
+        return means.shadow.wants(admitted.route, means.draw() if draw is None else draw)
 
     def _our_headers(self, tool: str) -> Headers:
         """Return the headers that say what was done with the request."""
-        ours = [
-            (b"x-clearbar-request-id", self.request_id.encode()),
-            (b"x-clearbar-workflow", self._inquiry.caller.workflow.encode()),
-            (b"x-clearbar-tool", tool.encode()),
-        ]
-        if self._admitted.advice:
-            ours.append((b"x-clearbar-advice", self._admitted.advice.encode("latin-1", "replace")))
-        return ours
+        ours = our_headers(self._inquiry.caller.workflow, tool, self._admitted.advice)
+        return [*ours, (b"x-clearbar-request-id", self.request_id.encode())]
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer in the protocol's own error shape, and write it into the journal."""
@@ -372,7 +373,7 @@ class Exchange:
         refuse(self._means, self._reply, self._operation, caller, self.request_id, refusal)
         self._leave()
 
-    def _gone(self) -> None:
+    def leave(self) -> None:
         """Break the call off, as the client has left, and settle what it used."""
         if self._waiting is not None:
             self._waiting.cancel()
@@ -382,7 +383,7 @@ class Exchange:
 
     def break_off(self) -> None:
         """End it now: the gateway itself has to end."""
-        self._gone()
+        self.leave()
         self._reply.cut()
 
     def _drained(self) -> None:

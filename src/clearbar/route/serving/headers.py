@@ -56,27 +56,6 @@ _REDIRECTS: Final = 3
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
-def request_head(
-    method: str,
-    endpoint: Endpoint,
-    path: str,
-    query: bytes,
-    headers: Sequence[tuple[bytes, bytes]],
-    length: int,
-    trace: bytes,
-    *,
-    passes_credentials: bool,
-) -> bytes:
-    """Return the whole head of a request to a tool, its empty line included.
-
-    `trace` is the value of `traceparent`, and may bring a `tracestate` with it.
-    """
-    prepared = prepared_head(
-        method, endpoint, path, query, headers, passes_credentials=passes_credentials
-    )
-    return finished_head(method, prepared, length, trace)
-
-
 def prepared_head(
     method: str,
     endpoint: Endpoint,

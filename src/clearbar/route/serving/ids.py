@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from random import Random
 
 _COUNTED: Final = 1 << 32
+_NO_TRACE: Final = "0" * 32
+_NO_SPAN: Final = "0" * 16
 
 
 class Ids:
@@ -34,6 +36,14 @@ class Ids:
     def span_id(self) -> str:
         """Return a span id as W3C trace context wants it: 16 hexadecimal digits, not all zero."""
         return f"{self._source.getrandbits(64) or 1:016x}"
+
+    def trace_and_span(self) -> tuple[str, str]:
+        """Return a trace id and a span id."""
+        digits = f"{self._source.getrandbits(192):048x}"
+        trace, span = digits[:32], digits[32:]
+        if trace == _NO_TRACE or span == _NO_SPAN:  # pragma: no cover - once in an age
+            return self.trace_id(), self.span_id()
+        return trace, span
 
     def trace_id(self) -> str:
         """Return a trace id: 32 hexadecimal digits, not all zero."""

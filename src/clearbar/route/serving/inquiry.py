@@ -89,6 +89,14 @@ class Claim(NamedTuple):
         )
         return fits // self.choices
 
+    def limit_within(self, amount_nusd: int) -> int | None:
+        """Return the limit to set so that the call stays within a hold; None for none to set."""
+        if not amount_nusd or (cap := self.cap(amount_nusd)) is None:
+            return None
+        if self.is_limited and cap * self.choices >= self.output_tokens:
+            return None
+        return cap
+
 
 FREE: Final = Claim(0, 0, 0, 0, 1, None)
 

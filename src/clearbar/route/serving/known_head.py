@@ -15,20 +15,26 @@ from clearbar.route.route import Caller, Refusal
 if TYPE_CHECKING:
     from clearbar.route.http.message import Request
     from clearbar.route.identity import TraceIds
+    from clearbar.route.serving.lane import Lane
     from clearbar.route.serving.means import InForce
+    from clearbar.route.wire.operation import Operation
     from clearbar.route.wire.reading import Asked
 
 
 class KnownHead:
     """Of one head, under one table."""
 
-    __slots__ = ("_identified", "_mark", "prepared")
+    __slots__ = ("_identified", "_mark", "lanes", "operation", "prepared")
 
     def __init__(self, force: InForce) -> None:
         self._mark = force.mark
         self._identified: Identified | None = None
         self.prepared: dict[str, tuple[bytes, bytes]] = {}
         """By tool, the head that goes to it: see `headers.prepared_head`."""
+        self.operation: Operation
+        """Set with the first lane."""
+        self.lanes: dict[str, Lane] = {}
+        """By the model that is asked for."""
 
     def is_of(self, force: InForce) -> bool:
         """Return whether it was worked out under this table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from clearbar.core.errors import ClearbarError
 from clearbar.route.journal.entry import Noted
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from clearbar.route.route import RouteTable
     from clearbar.route.serving.breakers import Breakers
     from clearbar.route.serving.endpoint import Endpoint
-    from clearbar.route.serving.exchange import Exchange
     from clearbar.route.serving.ids import Ids
     from clearbar.route.serving.local import LocalTools
     from clearbar.route.serving.retrying import Failed
@@ -52,6 +51,13 @@ class InForce:
     """By which it is told from any other, also by who does not keep it."""
 
 
+class InFlight(Protocol):
+    """A request that is being served."""
+
+    def break_off(self) -> None:
+        """End it now: the gateway itself has to end."""
+
+
 @dataclass(slots=True)
 class Means:
     """Of one worker."""
@@ -72,7 +78,7 @@ class Means:
     strangers: Strangers = field(default_factory=Strangers)
     shadow: ShadowDesk | None = None
     capturing: Capturing | None = None
-    exchanges: set[Exchange] = field(default_factory=set)
+    exchanges: set[InFlight] = field(default_factory=set)
     """Requests in flight."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     """Work that goes on by itself; kept here so that it is not collected."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from clearbar.route.route import Refusal
 from clearbar.route.serving import refusals
@@ -18,21 +18,37 @@ if TYPE_CHECKING:
     from clearbar.route.wire.reading import Asked
 
 
+class Known(NamedTuple):
+    """What is known of a request before it is understood."""
+
+    asked: Asked | None
+    """What its body says, where that has been read."""
+    arm_draw: float
+    """By which it stays on the old tool, where chance decides."""
+    shadow_draw: float | None
+    """By which another tool is asked a copy; None: not drawn yet."""
+
+
 def understand(
-    means: Means, request: Request, operation: Operation, request_id: str, now_us: int
+    means: Means,
+    request: Request,
+    operation: Operation,
+    request_id: str,
+    now_us: int,
+    known: Known,
 ) -> tuple[Inquiry, Admitted] | Refusal:
     """Return the request understood and the steps of its route, or why it is not served."""
     force = means.in_force
-    asked = _asked(operation, request)
+    asked = _asked(operation, request) if known.asked is None else known.asked
     if isinstance(asked, Refusal):
         return asked
-    known = known_head(request, force)
-    identified = known.identify(request, asked, force, means.ids)
+    head = known_head(request, force)
+    identified = head.identify(request, asked, force, means.ids)
     if isinstance(identified, Refusal):
         return identified
     caller = identified.caller
     begun = means.allowance.has_begun(caller)
-    admitted = force.admission.admit(caller, operation, asked, means.draw(), begun=begun)
+    admitted = force.admission.admit(caller, operation, asked, known.arm_draw, begun=begun)
     if isinstance(admitted, Refusal):
         return admitted
     accounts = force.accounts.at_us(caller, now_us) if operation.spends else ()
@@ -51,7 +67,7 @@ def understand(
         identified.passes_credentials,
         now_us,
         means.loop.time(),
-        known,
+        head,
     )
     return inquiry, admitted
 

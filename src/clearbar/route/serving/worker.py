@@ -28,11 +28,11 @@ from clearbar.route.identity import has_key
 from clearbar.route.journal.writer import Journal
 from clearbar.route.serving.breakers import Breakers
 from clearbar.route.serving.copying import Copier
-from clearbar.route.serving.exchange import Exchange
 from clearbar.route.serving.ids import Ids
 from clearbar.route.serving.local import LocalTools
 from clearbar.route.serving.means import Means
 from clearbar.route.serving.open_files import clients_that_fit, raise_limit
+from clearbar.route.serving.plain import serve as serve_request
 from clearbar.route.serving.reload import in_force_of
 from clearbar.route.snapshot import SnapshotReader, read
 from clearbar.route.watching.grading import GatewayAsker
@@ -244,7 +244,7 @@ def handler_of(means: Means) -> Callable[[Request, Reply], None]:
         if request.path == "/healthz":
             reply.send(200, _OK, b"ok\n")
         else:
-            Exchange(means, request, reply).begin()
+            serve_request(means, request, reply)
 
     return handle
 

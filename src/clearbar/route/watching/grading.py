@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from clearbar.core.errors import ClearbarError
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.tools.address import PROTOCOLS
 from clearbar.tools.tool import Answer, Failure
 from clearbar.tools.wire import body_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clearbar.core.money import plain
 from clearbar.route.watching.pre_alarms import PreAlarms
 from clearbar.route.watching.stand import Stand
-from clearbar.route.watching.store import StoredAlarm, alarms, all_alarms, samples
+from clearbar.route.watching.store import StoredAlarm, alarms, all_alarms, calls, samples
 from clearbar.route.watching.watch import proposed
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def _seen(store: Store, watched: Watched) -> Seen:
     for sample in samples(store, watched.workflow, watched.tool, watched.decided_at):
         signs.take(sample)
         stand.take(sample)
+    signs.take_calls(calls(store, watched))
     return Seen(stand, signs.raised)
 
 

@@ -5,6 +5,9 @@ reads, that they are longer, that they take longer. Each is a rate: of disagreem
 of values above the 95th percentile of what was usual. The usual is what the first `LEARNT` values
 were; the bets are those of `drift.py` that the rate is above what it may be.
 
+The first three come from samples, which are few. Time and tokens come from calls, of which a few a
+minute are drawn: those are many, and a false sign has to be rarer among them.
+
 A pre-alarm is no alarm: a tool may change its manner and stay above its bar. All that follows is
 that more is graded for a while. The rate depends on the past alone, so the test stays valid.
 """
@@ -17,6 +20,9 @@ from clearbar.own.quantiles import beta_quantile
 from clearbar.route.watching.drift import ScoreDrift
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from clearbar.route.journal.seen_calls import SeenCall
     from clearbar.route.watching.sample import Sample
 
 Sign = Literal["disagreement", "format", "length", "latency", "tokens"]
@@ -25,6 +31,8 @@ LEARNT: Final = 200
 """Values that say what is usual."""
 RUN_LENGTH: Final = 2_000
 """Values to one false pre-alarm, at least in expectation."""
+CALLS_RUN_LENGTH: Final = 100_000
+"""The same of values that calls show: two weeks of them."""
 RAISED_FOR: Final = 300
 """Values for which a pre-alarm lasts; then the usual is learnt anew."""
 RAISED_BY: Final = 5.0
@@ -43,6 +51,7 @@ _WORDS: Final[dict[Sign, str]] = {
     "tokens": "it writes more tokens",
 }
 _YES_OR_NO: Final = frozenset({"disagreement", "format"})
+_OF_CALLS: Final = frozenset({"latency", "tokens"})
 
 
 class PreAlarm:
@@ -93,7 +102,8 @@ class PreAlarm:
             self.usual = sorted(self._learning)[int(USUAL_QUANTILE * LEARNT)]
         self._learning = []
         if allowed < 1:
-            self._test = ScoreDrift(1 - allowed, RUN_LENGTH)
+            length = CALLS_RUN_LENGTH if self.sign in _OF_CALLS else RUN_LENGTH
+            self._test = ScoreDrift(1 - allowed, length)
 
 
 class PreAlarms:
@@ -101,6 +111,8 @@ class PreAlarms:
 
     def __init__(self) -> None:
         self._signs: dict[Sign, PreAlarm] = {}
+        self.last_call = 0
+        """The last call that was looked at."""
 
     @property
     def raised(self) -> tuple[str, ...]:
@@ -117,6 +129,14 @@ class PreAlarms:
             self.add("disagreement", float(not sample.same))
         self.add("format", float(sample.ill_formed))
         self.add("length", float(sample.characters))
+
+    def take_calls(self, calls: Iterable[SeenCall]) -> None:
+        """Take in what calls show."""
+        for call in calls:
+            self.last_call = call.seen_id
+            self.add("latency", float(call.latency_ms))
+            if call.output_tokens is not None:
+                self.add("tokens", float(call.output_tokens))
 
 
 def raised_share(share: float, *, raised: bool) -> float:

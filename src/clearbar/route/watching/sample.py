@@ -61,6 +61,13 @@ class Watched:
     """Graded answers to one false alarm, where `false_alarm_days` says nothing else."""
     false_alarm_days: float | None = None
     """Days to one false alarm, at the rate at which answers are graded."""
+    first: str = ""
+    """Of a cascade the tool that is asked first; empty: `tool` is called itself."""
+
+    @property
+    def called(self) -> str:
+        """The tool that each request calls."""
+        return self.first or self.tool
 
     @property
     def fall(self) -> float:

@@ -17,13 +17,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from clearbar.own.card import Estimate
 from clearbar.own.quantiles import student_t_quantile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MIN_UNITS: Final = 20
 """Of each arm; of fewer conversations there is a value without bounds."""
@@ -83,19 +80,6 @@ class Saving:
     def saved_usd(self) -> Decimal:
         """What the routed requests would have cost more on the old tool."""
         return Decimal(self.each_usd.value * self.routed.requests).quantize(_NANO)
-
-
-def arm_sums(units: Iterable[tuple[float, float]]) -> ArmSums:
-    """Return the sums of conversations, each a cost and a number of requests."""
-    listed = list(units)
-    return ArmSums(
-        len(listed),
-        math.fsum(requests for _, requests in listed),
-        math.fsum(cost for cost, _ in listed),
-        math.fsum(cost * cost for cost, _ in listed),
-        math.fsum(cost * requests for cost, requests in listed),
-        math.fsum(requests * requests for _, requests in listed),
-    )
 
 
 def difference(holdout: ArmSums, routed: ArmSums, level: float) -> Estimate | None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from clearbar.core.period import ALL
 from clearbar.route.watching.saving import ArmSums, saving
 from clearbar.spend.charge import labels_of
-from clearbar.spend.engine import connect, load_table
-from clearbar.spend.record_files import parquet_sql
+from clearbar.spend.storage.engine import connect, load_table
+from clearbar.spend.storage.record_files import parquet_sql
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clearbar.core.period import Period
     from clearbar.core.store import Store
     from clearbar.route.watching.saving import Saving
-    from clearbar.spend.ledger import Ledger
+    from clearbar.spend.storage.ledger import Ledger
 
 LEVEL: Final = 0.95
 _SOURCE: Final = "gateway"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError
 from clearbar.core.store import Store
+from clearbar.route.copies import Copies, Counts
 from clearbar.route.watching.sample import Sample
 from clearbar.route.watching.store import keep
 from clearbar.trial.grading.grader import UngradedError
@@ -37,17 +37,13 @@ PATIENCE_S: Final = 120.0
 
 
 @dataclass(slots=True)
-class ShadowCounts:
+class ShadowCounts(Counts):
     """What became of what was offered."""
 
-    offered: int = 0
-    dropped: int = 0
-    """There was no room."""
     unanswered: int = 0
     """The other tool gave no answer, or took too long."""
     ungraded: int = 0
     """The grader could not tell."""
-    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +55,6 @@ class _Offer:
     by_old: bool
     """Whether the old tool gave the answer."""
     at: datetime
-
-    @property
-    def size(self) -> int:
-        return len(self.body) + len(self.text)
 
 
 class ShadowDesk:
@@ -85,8 +77,7 @@ class ShadowDesk:
         """By workflow; may be replaced when the declarations change."""
         self.counts = ShadowCounts()
         self._ask, self._keep, self._read, self._now = ask, keep, read, now
-        self._waiting: deque[_Offer] = deque()
-        self._waiting_bytes = 0
+        self._waiting: Copies[_Offer] = Copies(MOST_WAITING, MOST_WAITING_BYTES)
         self._busy: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -112,14 +103,9 @@ class ShadowDesk:
             return False
         self.counts.offered += 1
         offer = _Offer(route, operation, body, answer_text, by_old, self._now())
-        if (
-            len(self._waiting) >= MOST_WAITING
-            or self._waiting_bytes + offer.size > MOST_WAITING_BYTES
-        ):
+        if not self._waiting.put(offer):
             self.counts.dropped += 1
             return False
-        self._waiting.append(offer)
-        self._waiting_bytes += offer.size
         if len(self._busy) < AT_ONCE:
             task = asyncio.get_running_loop().create_task(self._work())
             self._busy.add(task)
@@ -129,9 +115,7 @@ class ShadowDesk:
     async def close(self) -> None:
         """Drop what waits, and end what is in work."""
         self._closed = True
-        self.counts.dropped += len(self._waiting)
-        self._waiting.clear()
-        self._waiting_bytes = 0
+        self.counts.dropped += self._waiting.clear()
         for task in list(self._busy):
             task.cancel()
         await asyncio.gather(*self._busy, return_exceptions=True)
@@ -139,8 +123,7 @@ class ShadowDesk:
     async def _work(self) -> None:
         """Work until nothing waits."""
         while self._waiting:
-            offer = self._waiting.popleft()
-            self._waiting_bytes -= offer.size
+            offer = self._waiting.take()
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     await self._look(offer)

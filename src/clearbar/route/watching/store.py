@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from clearbar.route.journal.seen_calls import seen_calls
 from clearbar.route.route import Alarm
 from clearbar.route.watching.sample import Sample
 from clearbar.trial.stored_time import time, time_text
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from clearbar.core.store import Store
+    from clearbar.route.journal.seen_calls import SeenCall
+    from clearbar.route.watching.sample import Watched
 
 _KEPT = (
     "workflow, tool, old_tool, at, probability, score, by_old, difference, same, ill_formed, "
@@ -74,6 +77,12 @@ def samples(
         time_text(since),
     )
     return [_sample(row) for row in rows]
+
+
+def calls(store: Store, watched: Watched, after: int = 0) -> Iterable[SeenCall]:
+    """Return the calls that were drawn of a watched tool since its certificate, in their order."""
+    since_us = int(watched.decided_at.timestamp() * 1e6)
+    return seen_calls(store, watched.workflow, watched.called, since_us, after)
 
 
 def raise_within(connection: sqlite3.Connection, found: StoredAlarm) -> bool:

@@ -24,7 +24,7 @@ from clearbar.route.watching.drift import DEFAULT_RUN_LENGTH
 from clearbar.route.watching.pre_alarms import PreAlarms, raised_share
 from clearbar.route.watching.sample import Watched
 from clearbar.route.watching.stand import Stand
-from clearbar.route.watching.store import StoredAlarm, alarms, raise_within, samples
+from clearbar.route.watching.store import StoredAlarm, alarms, calls, raise_within, samples
 
 if TYPE_CHECKING:
     import sqlite3
@@ -74,16 +74,6 @@ class Watch:
         raised = [self._follow(key, each, now) for key, each in listed.items()]
         return tuple(each for each in raised if each is not None)
 
-    def observe(self, workflow: str, tool: str, *, latency_ms: int, output_tokens: int) -> None:
-        """Take in how long a call of a routed tool took, and what it wrote: signs, no grades.
-
-        They live in memory: a restart learns anew what is usual.
-        """
-        for (name, routed, _), signs in self._signs.items():
-            if (name, routed) == (workflow, tool):
-                signs.add("latency", float(latency_ms))
-                signs.add("tokens", float(output_tokens))
-
     def pre_alarms(self) -> dict[str, tuple[str, ...]]:
         """Return what has been seen of late, in words, by workflow."""
         return {key[0]: signs.raised for key, signs in self._signs.items() if signs.raised}
@@ -100,6 +90,7 @@ class Watch:
             signs.take(sample)
             if stand.take(sample):
                 break
+        signs.take_calls(calls(self._store, watched, signs.last_call))
         return self._raise(stand, now) if stand.alarmed and not before else None
 
     def _raise(self, stand: Stand, now: datetime) -> Alarm | None:
@@ -152,6 +143,7 @@ def watched_of(
         finding.mean if bar.at_least is not None else None,
         DEFAULT_RUN_LENGTH if run_length is None else run_length,
         false_alarm_days if run_length is None else None,
+        "" if route.cascade is None else route.cascade.first,
     )
 
 

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 MAX_EVENT_BYTES: Final = 32 * 2**20
 """Of an event that has not ended; a longer one is no longer looked at."""
@@ -32,7 +32,7 @@ class Splitter:
         self._edge = b""
         """The last bytes held, behind which an end may have begun."""
 
-    def feed(self, piece: bytes) -> Iterable[bytes]:
+    def feed(self, piece: bytes) -> Sequence[bytes]:
         """Return the events that these bytes end."""
         if self._held or piece[-2:] != b"\n\n" or b"\r" in piece or piece[-3:] == b"\n\n\n":
             return self._mixed(piece)

@@ -20,7 +20,7 @@ from clearbar.route.wire.contents import (
     tools_in,
 )
 from clearbar.route.wire.layout import NotAnObject, layout_of
-from clearbar.spend.provider_names import service_tier_named
+from clearbar.spend.shapes.provider_names import service_tier_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from typing import Final, cast
 
 import msgspec
 
-from clearbar.spend.json_records import without_lone_surrogates
+from clearbar.spend.files.json_records import without_lone_surrogates
 
 MAX_MEMBERS: Final = 256
 """Top-level names of a body; what has more is no request of these APIs."""
@@ -83,9 +83,7 @@ def layout_of(payload: bytes) -> Layout:
     text, values = _members(payload)
     if len(values) > MAX_MEMBERS:
         raise NotAnObject(_TOO_MANY, ambiguous=True)
-    size = 1 + 4 * len(values)
-    for name, raw in values.items():
-        size += len(name) + len(raw)
+    size = 1 + 4 * len(values) + sum(map(len, values)) + sum(map(len, values.values()))
     if size == len(payload) and values:
         return Layout(payload, values, None)
     if any(len(name) > _LONGEST_NAME for name in values):

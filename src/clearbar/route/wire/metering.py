@@ -13,8 +13,9 @@ import msgspec
 
 from clearbar.route.wire.events import MAX_EVENT_BYTES, Splitter, data_of
 from clearbar.route.wire.layout import NotAnObject, layout_of
+from clearbar.route.wire.likeness import Likeness
 from clearbar.route.wire.streams import CLEAN, DROP, reader_of
-from clearbar.route.wire.told import Answer, Metered, Told
+from clearbar.route.wire.told import Answer, Metered, Told, metered_answer
 from clearbar.tools.wire import decoded
 from clearbar.tools.wire_usage import as_object
 
@@ -31,6 +32,7 @@ _END_BYTES: Final = 2**16
 _MOST_TRIES: Final = 16
 _USAGE: Final = b'"usage"'
 _FIRST_ERROR: Final = 400
+_LIKELY: Final = 8
 _TELLS_USAGE: Final = frozenset({"chat", "completions"})
 _NO_USAGE: Final = b',"usage":null'
 
@@ -60,10 +62,26 @@ def meter_for(operation: Operation, asked: Asked | None, status: int, content_ty
     streamed = asked is not None and asked.stream and not told.failed
     if b"event-stream" in kind or (streamed and b"json" not in kind):
         strips = asked is not None and not asked.wants_usage and operation.name in _TELLS_USAGE
-        return _Events(told, 1 if asked is None else asked.choices, strips=strips)
+        return Events(told, 1 if asked is None else asked.choices, strips=strips)
     if not operation.spends or (kind and b"json" not in kind):
         return _Passing(told)
     return _Whole(told)
+
+
+def whole_metered(operation: Operation, payload: bytes) -> Metered:
+    """Return what a whole reply tells that is no error by its status, as its meter would."""
+    if operation.protocol == "openai" and operation.name != "responses":
+        try:
+            answer = _answer.decode(payload)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            return metered_answer(operation, answer, len(payload))
+    told = Told(operation)
+    told.output_bytes = len(payload)
+    read_whole(told, payload)
+    told.complete = True
+    return told.metered()
 
 
 class _Passing:
@@ -109,7 +127,7 @@ class _Whole:
         payload = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         if len(payload) == self._told.output_bytes:
-            self._read(payload)
+            read_whole(self._told, payload)
         elif self._told.operation.name != "responses":
             self._read_end(payload)
         self._told.complete = True
@@ -125,17 +143,6 @@ class _Whole:
 
     def metered(self) -> Metered:
         return self._told.metered()
-
-    def _read(self, payload: bytes) -> None:
-        """Take a reply; one of an unusual shape is decoded whole."""
-        told = self._told
-        try:
-            if told.operation.name == "responses":
-                told.take(msgspec.structs.asdict(_response.decode(payload)))
-            else:
-                told.take_answer(_answer.decode(payload))
-        except (ValueError, RecursionError):
-            told.take(as_object(decoded(payload)))
 
     def _read_end(self, end: bytes) -> None:
         """Take what a reply's end tells: its usage, and what stands behind it.
@@ -154,31 +161,76 @@ class _Whole:
             return
 
 
-class _Events:
-    __slots__ = ("_blind", "_reader", "_splitter", "_strips", "_told")
+def read_whole(told: Told, payload: bytes) -> None:
+    """Take a reply; one of an unusual shape is decoded whole."""
+    try:
+        if told.operation.name == "responses":
+            told.take(msgspec.structs.asdict(_response.decode(payload)))
+        else:
+            told.take_answer(_answer.decode(payload))
+    except (ValueError, RecursionError):
+        told.take(as_object(decoded(payload)))
+
+
+class Events:
+    """Counts a stream."""
+
+    __slots__ = ("_blind", "_known", "_reader", "_splitter", "_strips", "_told", "_tries", "like")
 
     def __init__(self, told: Told, choices: int, *, strips: bool) -> None:
         self._told = told
         self._reader = reader_of(told.operation, told, choices)
         self._splitter = Splitter()
         self._strips = strips
+        self._known: Likeness | None = None
+        """What most of its events have in common, once one has come."""
+        self.like: Likeness | None = None
+        """The same, where an event begins."""
+        self._tries = _LIKELY
+        """Events that are still looked at for that."""
         self._blind = False
         """Whether an event was too long to be looked at, and all that follows passes."""
 
     def feed(self, piece: bytes) -> bytes:
+        """Take the next bytes; return what is to be passed on by now."""
+        like = self.like
+        if like is not None and (size := like.text_in(piece, 0, len(piece))):
+            self._told.output_bytes += size
+            return like.passed(piece, size)
+        return self._read(piece)
+
+    def count(self, text_bytes: int) -> None:
+        """Take an event that `like` has told, and that was passed on."""
+        self._told.output_bytes += text_bytes
+
+    def _read(self, piece: bytes) -> bytes:
         if self._blind:
             return piece
+        before = self._told.output_bytes
         events = self._splitter.feed(piece)
-        if not self._strips:
+        if self._strips:
+            passed = [self._stripped(event) for event in events]
+            read = passed[0] if len(passed) == 1 else b"".join(passed)
+        else:
             for event in events:
                 self._reader.take(data_of(event))
-            if self._splitter.held_bytes > MAX_EVENT_BYTES:
-                self._go_blind()
-            return piece
-        passed = [self._stripped(event) for event in events]
+            read = piece
         if self._splitter.held_bytes > MAX_EVENT_BYTES:
-            passed.append(self._go_blind())
-        return passed[0] if len(passed) == 1 else b"".join(passed)
+            rest = self._go_blind()
+            return read + rest if self._strips else read
+        said = self._told.output_bytes - before
+        if self._tries and said and events[0] is piece:
+            self._tries -= 1
+            self._known = Likeness.of(piece, read, said, self._counts) or self._known
+        self.like = None if self._splitter.held_bytes else self._known
+        return read
+
+    def _counts(self, event: bytes) -> int | None:
+        """Return how many bytes of text an event says; None where it says more than that."""
+        told = Told(self._told.operation)
+        reader_of(told.operation, told, 1).take(data_of(event))
+        more = told.complete or told.failed or told.usage is not None or told.stop_reason
+        return None if more else told.output_bytes
 
     def finish(self) -> bytes:
         rest = self._splitter.rest()
@@ -196,7 +248,7 @@ class _Events:
         return _without_usage(event) if fate == CLEAN else event
 
     def _go_blind(self) -> bytes:
-        self._blind = True
+        self._blind, self.like = True, None
         rest = self._splitter.rest()
         self._told.output_bytes += len(rest)
         return rest

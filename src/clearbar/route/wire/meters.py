@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clearbar.spend.charge import MAX_QUANTITY
-from clearbar.spend.quarantine import QuarantineError, quantity
+from clearbar.spend.files.quarantine import QuarantineError, quantity
 from clearbar.tools.wire_usage import (
     anthropic_usage,
     as_object,

@@ -43,9 +43,9 @@ def read_body(operation: Operation, body: bytes) -> Asked:
         BadBody: when it is no JSON object, says a name twice, or a field that matters is of a kind
             that it may not be.
     """
-    fields = FIELDS.get(operation.name)
     if len(body) > _MANY_BYTES and body.count(b"{") > MAX_OBJECTS:
         raise BadBody(f"the body has more than {MAX_OBJECTS} parts")
+    fields = FIELDS.get(operation.name)
     try:
         layout = layout_of(body)
     except NotAnObject as error:

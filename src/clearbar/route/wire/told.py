@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from clearbar.route.wire.meters import fees_of, meters_of
-from clearbar.spend.provider_names import service_tier_named
+from clearbar.spend.shapes.provider_names import service_tier_named
 from clearbar.tools.wire import named, served
 from clearbar.tools.wire_errors import is_error
 from clearbar.tools.wire_usage import as_object
@@ -151,6 +151,23 @@ class Told:
             self.output_bytes,
             _NOTHING if self.complete or meters is None else _inputs(meters),
         )
+
+
+def metered_answer(operation: Operation, answer: Answer, output_bytes: int) -> Metered:
+    """Return what a whole reply of OpenAI's tells, not of the Responses API, as `Told` does."""
+    usage, choices = answer.usage, answer.choices
+    return Metered(
+        meters_of(operation, usage) if usage else None,
+        "" if answer.model is None else named(answer.model),
+        "" if answer.id is None else named(answer.id),
+        "" if answer.service_tier is None else tier_of(answer.service_tier),
+        "",
+        "",
+        named(choices[0].finish_reason) if choices else "",
+        True,
+        bool(answer.error or answer.type == "error" or answer.status == "failed"),
+        output_bytes,
+    )
 
 
 def _inputs(meters: Meters) -> Meters:

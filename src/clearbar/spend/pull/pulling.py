@@ -8,12 +8,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from clearbar.spend.charge import Record
+from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.pull.api import PullError, Span
 from clearbar.spend.pull.content import page_of, without
 from clearbar.spend.pull.fetch import NotKnown
 from clearbar.spend.pull.kept import Staging, kept, place_of, stamp
 from clearbar.spend.pull.withdrawal import lines_of, withdrawn
-from clearbar.spend.source_file import open_source_file
 from clearbar.spend.sources import SOURCES
 
 if TYPE_CHECKING:

@@ -55,8 +55,10 @@ def record_of(line: bytes) -> Record:
     Raises:
         msgspec.DecodeError: when the line is none of `lines_of`.
     """
-    found = msgspec.json.decode(line, type=_Withdrawn)
-    return msgspec.structs.replace(found.record, digest=digest_of(line))
+    record = msgspec.json.decode(line, type=_Withdrawn).record
+    if record != _as_nothing(record):
+        raise msgspec.ValidationError("what counts is no withdrawal")
+    return msgspec.structs.replace(record, digest=digest_of(line))
 
 
 def _is_nothing(record: Record) -> bool:

@@ -4,14 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from clearbar.spend.sources import claude_code, litellm, openai_usage, otlp, table, withdrawn
+from clearbar.spend.sources import (
+    anthropic_answers,
+    anthropic_console,
+    anthropic_costs,
+    anthropic_usage,
+    aws_cur,
+    azure_apim,
+    bedrock,
+    claude_code,
+    codex,
+    codex_exec,
+    copilot_billing,
+    cursor,
+    focus,
+    gcp_billing,
+    gemini_cli,
+    helicone,
+    langfuse,
+    litellm,
+    openai_answers,
+    openai_costs,
+    openai_usage,
+    opencode,
+    openrouter,
+    openrouter_activity,
+    otlp,
+    table,
+    withdrawn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clearbar.core.errors import Problem
     from clearbar.spend.charge import Record
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
 
 
 class Source(Protocol):
@@ -51,5 +79,33 @@ class Source(Protocol):
         ...
 
 
-SOURCES: Final[tuple[Source, ...]] = (table, claude_code, litellm, openai_usage, otlp, withdrawn)
+SOURCES: Final[tuple[Source, ...]] = (
+    table,
+    codex,
+    codex_exec,
+    gemini_cli,
+    azure_apim,
+    bedrock,
+    claude_code,
+    litellm,
+    openai_usage,
+    otlp,
+    langfuse,
+    helicone,
+    openrouter,
+    openrouter_activity,
+    withdrawn,
+    aws_cur,
+    focus,
+    gcp_billing,
+    openai_costs,
+    anthropic_usage,
+    anthropic_costs,
+    anthropic_console,
+    anthropic_answers,
+    openai_answers,
+    cursor,
+    copilot_billing,
+    opencode,
+)
 """The first that recognises a file reads it."""

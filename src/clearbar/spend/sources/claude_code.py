@@ -10,7 +10,10 @@ One call stands on several lines, one per block of content or stage of the strea
 sessions. Of the lines of a message the best one is the record, whole: not of a side chain, then
 with a stop reason, then the highest output, then the latest. The call began at the earliest time
 that any of its lines tells. `requestId` is no key: it is missing behind some gateways and new in
-a replay.
+a replay. It is an alias, as others may know the call by it.
+
+Some relays give one `message.id` to all calls. Where its lines tell of more than two inputs, or of
+two that are ten minutes apart, each input is a call (see `spend.worn`).
 
 Fresh input, cache reads and cache writes stand beside each other; thinking is a part of the
 output. Compaction and advice are calls of their own, in `usage.iterations` only. Messages of the
@@ -22,29 +25,30 @@ Never here: text of prompts or answers.
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal  # noqa: TC003 - msgspec reads the annotations
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 from functools import lru_cache
 from pathlib import PureWindowsPath
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, digest_of, label_text
-from clearbar.spend.json_records import CUT_SHORT, decode, fields, without_lone_surrogates
-from clearbar.spend.messages_usage import MessageUsage, cache_writes, thinking
-from clearbar.spend.quarantine import QuarantineError, usd
-from clearbar.spend.timestamps import microseconds, moment_us
+from clearbar.spend.files.json_records import CUT_SHORT
+from clearbar.spend.files.quarantine import QuarantineError, usd
+from clearbar.spend.files.timestamps import microseconds, moment_us
+from clearbar.spend.shapes.messages_usage import MessageUsage, cache_writes, thinking
+from clearbar.spend.shapes.session_lines import Line, Message, line_of, unwrapped
+from clearbar.spend.storage.worn import is_worn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clearbar.core.errors import Problem
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
 
 NAME: Final = "claude_code"
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 TITLE: Final = "Claude Code session logs"
 WHERE: Final = "~/.claude/projects/**/*.jsonl and ~/.config/claude/projects/**/*.jsonl"
 CONVENTION: Final = (
@@ -59,40 +63,12 @@ _NO_GEO: Final = (None, "not_available")
 _BESIDE: Final = ("compaction", "advisor_message")
 """Iterations whose tokens the figures of the message itself never hold."""
 
-_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
-class _Message(msgspec.Struct, gc=False):
-    id: str | None = None
-    model: str | None = None
-    stop_reason: str | None = None
-    usage: MessageUsage | None = None
-
-
-class _Line(msgspec.Struct, gc=False, rename="camel"):
-    message: _Message | None = None
-    timestamp: _Moment | None = None
-    is_sidechain: bool = False
-    session_id: str | None = None
-    request_id: str | None = None
-    uuid: str | None = None
-    cwd: str | None = None
-    git_branch: str | None = None
-    agent_id: str | None = None
-    cost_usd: Decimal | None = msgspec.field(default=None, name="costUSD")
-    data: _Progress | None = None
-
-
-class _Progress(msgspec.Struct, gc=False, rename="camel"):
-    message: _Line | None = None
-    agent_id: str | None = None
-
 
 class _Telling(msgspec.Struct, gc=False):
     """The best line so far that tells of a message."""
 
-    line: _Line
-    message: _Message
+    line: Line
+    message: Message
     usage: MessageUsage
     moment: datetime
     final: int
@@ -128,6 +104,8 @@ class _Session:
 
     def __init__(self) -> None:
         self._tellings: dict[str, _Telling] = {}
+        self._others: dict[str, dict[int, _Telling]] = {}
+        """Of messages whose lines tell of several inputs: those of other inputs than the first."""
         self._latest: _Telling | None = None
         self._bytes = 0
 
@@ -136,11 +114,11 @@ class _Session:
         """Whether more should not be held at once."""
         return len(self._tellings) > _MAX_PENDING or self._bytes > _MAX_PENDING_BYTES
 
-    def hear(self, line: _Line, raw: bytes, number: int, offset: int) -> None:
+    def hear(self, line: Line, raw: bytes, number: int, offset: int) -> None:
         """Keep a line where it is the best of its message."""
         message = line.message
         if message is None or message.usage is None:
-            if inner := _unwrapped(line):
+            if inner := unwrapped(line):
                 self.hear(inner, raw, number, offset)
             return
         usage, moment = message.usage, line.timestamp
@@ -148,12 +126,13 @@ class _Session:
         if moment is None or not key:
             raise QuarantineError(f"a usage without {'an id' if moment else 'a timestamp'}")
         final = (0 if line.is_sidechain else 2) + (1 if message.stop_reason else 0)
-        telling = self._tellings.get(key)
+        tellings, place = self._place(key, usage)
+        telling = tellings.get(place)
         if self._latest is not None and telling is not self._latest:
             self._latest.let_go()  # the lines of a message mostly follow each other
         if telling is None:
             telling = _Telling(line, message, usage, moment, final, raw, number, offset, moment)
-            self._tellings[key] = telling
+            tellings[place] = telling
         else:
             telling.lines += 1
             telling.first = min(telling.first, moment)
@@ -164,9 +143,19 @@ class _Session:
         self._latest = telling
         self._bytes += len(raw)
 
+    def _place(self, key: str, usage: MessageUsage) -> tuple[dict[Any, _Telling], str | int]:
+        """Return where the best line of a call is kept: by message; other inputs by input."""
+        first = self._tellings.get(key)
+        if first is None or usage.is_given_as(first.usage):
+            return self._tellings, key
+        given = usage.given
+        if given == first.usage.given:
+            return self._tellings, key
+        return self._others.setdefault(key, {}), given
+
     def records(self) -> Iterator[Record | Problem]:
         """Yield the record of each message, and of each further call inside it."""
-        for telling in self._tellings.values():
+        for telling in self._called():
             telling.let_go()
             try:
                 record = _record(telling)
@@ -176,8 +165,19 @@ class _Session:
             except QuarantineError as error:
                 yield error.problem(telling.number)
 
-
-_decode: Final = msgspec.json.Decoder(_Line).decode
+    def _called(self) -> Iterator[_Telling]:
+        """Yield the best line of each message; of an id that a relay gave to many, of each call."""
+        for key, telling in self._tellings.items():
+            if key not in self._others:
+                yield telling
+                continue
+            all_told = [telling, *self._others[key].values()]
+            inputs = {each.usage.given for each in all_told} - {0}
+            began = [each.first for each in all_told]
+            if is_worn(inputs, round((max(began) - min(began)).total_seconds() * 1e6)):
+                yield from all_told
+            else:
+                yield _best(all_told)
 
 
 def recognises(file: SourceFile) -> bool:
@@ -201,7 +201,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
         for number, raw in enumerate(lines, first):
             try:
                 if _USAGE in raw:
-                    session.hear(_line(raw), raw, number, offset)
+                    session.hear(line_of(raw), raw, number, offset)
                 else:
                     _check_whole(raw)
             except QuarantineError as error:
@@ -211,6 +211,18 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
             yield from session.records()
             session = _Session()
     yield from session.records()
+
+
+def _best(tellings: list[_Telling]) -> _Telling:
+    """Return the best line of several of one message."""
+    for telling in tellings:
+        telling.let_go()
+    best = max(
+        tellings, key=lambda it: (it.final, it.usage.output_tokens or 0, it.moment, it.digest)
+    )
+    best.first = min(telling.first for telling in tellings)
+    best.lines = sum(telling.lines for telling in tellings)
+    return best
 
 
 def _payload(raw: bytes) -> bytes:
@@ -226,40 +238,12 @@ def _check_whole(raw: bytes) -> None:
         raise QuarantineError("not a JSON object", CUT_SHORT)
 
 
-def _line(raw: bytes) -> _Line:
-    """Return a line; where it is not as expected, an empty one unless it tells of a usage."""
-    try:
-        return _decode(raw)
-    except (ValueError, RecursionError):
-        value = fields(decode(raw))
-    inner = fields(fields(value.get("data")).get("message"))
-    if not any(fields(outer.get("message")).get("usage") for outer in (value, inner)):
-        return _Line()
-    try:
-        return _decode(without_lone_surrogates(raw))
-    except (ValueError, RecursionError) as error:
-        raise QuarantineError(f"the usage of a message is broken: {error}") from error
-
-
-def _unwrapped(line: _Line) -> _Line | None:
-    """Return the line of an agent that a progress line wraps, with the session it belongs to."""
-    inner = line.data and line.data.message
-    if not line.data or not inner or not inner.message or not inner.message.usage:
-        return None
-    inner.is_sidechain = True
-    inner.timestamp = inner.timestamp or line.timestamp
-    inner.session_id = inner.session_id or line.session_id
-    inner.agent_id = inner.agent_id or line.data.agent_id
-    inner.cwd = inner.cwd or line.cwd
-    inner.git_branch = inner.git_branch or line.git_branch
-    return inner
-
-
 def _record(telling: _Telling) -> Record:
     line, message, usage = telling.line, telling.message, telling.usage
     message_id = message.id or ""
     upstream = message_id.startswith("msg_")
     client_key = message_id or line.request_id or line.uuid or ""
+    provider = _CLOUDS.get(message_id[:9], "anthropic")
     writes_5m, writes_1h, writes_other = cache_writes(usage)
     began_us = moment_us(telling.first, "timestamp")
     once = telling.moment is telling.first
@@ -269,7 +253,7 @@ def _record(telling: _Telling) -> Record:
         else identity.client(NAME, client_key),
         evidence="client",
         origin=_origin(
-            _CLOUDS.get(message_id[:9], "anthropic"),
+            provider,
             message.model or "",
             line.cwd or "",
             line.git_branch or "",
@@ -291,6 +275,7 @@ def _record(telling: _Telling) -> Record:
         reasoning_tokens=thinking(usage),
         web_searches=usage.server_tool_use.web_search_requests if usage.server_tool_use else None,
         reported_cost_usd=usd(line.cost_usd, "costUSD"),
+        aliases=_aliases(provider, message_id, line.request_id),
         upstream_id=message_id if upstream else "",
         session_id=line.session_id or "",
         line=telling.number,
@@ -299,6 +284,15 @@ def _record(telling: _Telling) -> Record:
         digest=telling.digest,
         lines=telling.lines,
     )
+
+
+def _aliases(provider: str, message_id: str, request_id: str | None) -> str:
+    """Return what others may call the message: the request's id; the id that a relay passed on."""
+    asked = identity.upstream(provider, request_id) if request_id else ""
+    relayed = not message_id.startswith("msg_") and identity.is_provider_id(message_id)
+    if not relayed:
+        return asked
+    return identity.alias_text(asked, identity.upstream(provider, message_id))
 
 
 def _further_calls(telling: _Telling, record: Record) -> Iterator[Record]:
@@ -315,6 +309,7 @@ def _further_calls(telling: _Telling, record: Record) -> Iterator[Record]:
             yield msgspec.structs.replace(
                 record,
                 identity=f"{record.identity}#{each.type}:{index}",
+                aliases="",
                 origin=msgspec.structs.replace(
                     record.origin, model=each.model or record.origin.model
                 ),

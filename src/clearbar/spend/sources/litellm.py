@@ -8,11 +8,11 @@ from a cache or written to one stands in `metadata.usage_object` only. Reasoning
 `completion_tokens`. Where audio and cached input are both told, their overlap is not, so that
 audio is left out. `spend` is what LiteLLM computed, never a bill.
 
-A row with `cache_hit` "True" was answered by the proxy itself: no tokens, no cost. Its
-`request_id` is that of the first request with `_cache_hit...` appended. A request id in the form
-of the provider's own (`chatcmpl-`, `msg_`, ...) is the provider's. A failed row may carry usage
-that the provider bills. Times without an offset are UTC. Daily rollups are not read: the rollup
-by tag counts a request once per tag.
+A row with `cache_hit` "True" was answered by the proxy itself: no tokens, no cost. Its `request_id`
+is that of the first request with `_cache_hit...` appended. A request id in the form of the
+provider's own (`chatcmpl-`, `msg_`, ...) is the provider's; `litellm_call_id` is an alias, which
+the attempts of a request share. A failed row may carry usage that the provider bills. Times without
+an offset are UTC. Daily rollups are not read: the rollup by tag counts a request once per tag.
 
 Never here: `messages`, `response`, addresses of callers.
 """
@@ -26,20 +26,20 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
-from clearbar.spend.csv_rows import csv_rows
-from clearbar.spend.entry import Counts, Entry, provenance, text
-from clearbar.spend.json_records import entries, fields, items
-from clearbar.spend.provider_names import provider_named, service_tier_named
-from clearbar.spend.quarantine import QuarantineError, quantity, rest_of, usd
-from clearbar.spend.timestamps import moment_us
+from clearbar.spend.files.csv_rows import csv_rows
+from clearbar.spend.files.entry import Counts, Entry, provenance, text
+from clearbar.spend.files.json_records import entries, fields, items
+from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of, usd
+from clearbar.spend.files.timestamps import moment_us
+from clearbar.spend.shapes.provider_names import provider_named, service_tier_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
 
 NAME: Final = "litellm"
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 TITLE: Final = "LiteLLM proxy spend logs"
 WHERE: Final = "GET /spend/logs of the proxy, or an export of the table LiteLLM_SpendLogs"
 CONVENTION: Final = (
@@ -97,6 +97,7 @@ def _record(found: Entry) -> Record:
         ),
         **meters,
         reported_cost_usd=Decimal(0) if hit else _spend(row, meters),
+        aliases=_aliases(row, hit=hit),
         upstream_id=request_id if known else "",
         session_id=text(row.get("session_id")),
         latency_ms=quantity(row.get("request_duration_ms"), "request_duration_ms"),
@@ -167,6 +168,12 @@ def _identity(row: dict[str, Any], request_id: str, *, known: bool) -> str:
         "spend",
     )
     return identity.content(NAME, *(text(row.get(key)) for key in keys))
+
+
+def _aliases(row: dict[str, Any], *, hit: bool) -> str:
+    """Return the proxy's own id of the call; attempts share it, which the ledger finds out."""
+    call_id = text(row.get("litellm_call_id"))
+    return identity.gateway(NAME, call_id) if call_id and not hit else ""
 
 
 def _status(row: dict[str, Any], *, hit: bool) -> Literal["ok", "error", "cache_hit"]:

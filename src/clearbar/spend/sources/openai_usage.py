@@ -21,17 +21,17 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
-from clearbar.spend.entry import Entry, provenance, text
-from clearbar.spend.json_records import entries, fields, items
-from clearbar.spend.provider_names import service_tier_named
-from clearbar.spend.quarantine import QuarantineError, quantity, rest_of
-from clearbar.spend.timestamps import moment_us
+from clearbar.spend.files.entry import Entry, provenance, text
+from clearbar.spend.files.json_records import entries, fields, items
+from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of
+from clearbar.spend.files.timestamps import moment_us
+from clearbar.spend.shapes.provider_names import service_tier_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clearbar.spend.entry import Counts
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.entry import Counts
+    from clearbar.spend.files.source_file import SourceFile
 
 NAME: Final = "openai_usage"
 PARSER_VERSION: Final = 1
@@ -71,7 +71,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
         if isinstance(bucket, Problem):
             yield bucket
             continue
-        value = fields(bucket.value)
+        value = bucket.value if isinstance(bucket.value, dict) else {}
         if not isinstance(value.get("results"), list):
             yield Problem(*_why_no_bucket(value), bucket.number)
             continue

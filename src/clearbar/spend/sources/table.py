@@ -32,21 +32,21 @@ from clearbar.spend.charge import (
     Record,
     label_text,
 )
-from clearbar.spend.csv_rows import csv_rows
-from clearbar.spend.entry import Entry, provenance
-from clearbar.spend.json_records import entries
-from clearbar.spend.parquet_rows import parquet_rows
-from clearbar.spend.provider_names import provider_named, service_tier_named
-from clearbar.spend.quarantine import QuarantineError, quantity, rest_of, usd
-from clearbar.spend.timestamps import moment_us
+from clearbar.spend.files.csv_rows import csv_rows
+from clearbar.spend.files.entry import Entry, provenance
+from clearbar.spend.files.json_records import entries
+from clearbar.spend.files.parquet_rows import parquet_rows
+from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of, usd
+from clearbar.spend.files.timestamps import moment_us
+from clearbar.spend.shapes.provider_names import provider_named, service_tier_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
 
-    from clearbar.spend.entry import Counts
-    from clearbar.spend.source_file import SourceFile
-    from clearbar.spend.table_mapping import TableMapping
+    from clearbar.spend.files.entry import Counts
+    from clearbar.spend.files.source_file import SourceFile
+    from clearbar.spend.files.table_mapping import TableMapping
 
 NAME: Final = "table"
 PARSER_VERSION: Final = 1

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clearbar.spend.charge import Record
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
 
 NAME: Final = "withdrawn"
 PARSER_VERSION: Final = 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import msgspec
 
 from clearbar.core.errors import ClearbarError
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.trial.case_rows import digest
 from clearbar.trial.grading import grade as by_text
 from clearbar.trial.grading.grade_declare import identity_text

@@ -18,7 +18,7 @@ from clearbar.core.toml_kinds import (
     table_of,
 )
 from clearbar.core.toml_table import Faults, Key, Kind, Place, Table, expected
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.trial.grading.grade import Measure, Which, compiled, normal_form
 from clearbar.trial.grading.grade_settings import GRADE_KINDS, GradeKind, GradeSettings, TextForm
 

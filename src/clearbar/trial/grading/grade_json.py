@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.trial.grading.grade import normal_form, overlap
 
 if TYPE_CHECKING:

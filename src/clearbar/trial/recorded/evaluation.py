@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError, Problem, nearest
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.quarantine import QuarantineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

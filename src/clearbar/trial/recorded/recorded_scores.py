@@ -29,9 +29,9 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.errors import ClearbarError, Problem, nearest
-from clearbar.spend.entry import text
-from clearbar.spend.quarantine import QuarantineError, quantity, usd
-from clearbar.spend.source_file import open_source_file
+from clearbar.spend.files.entry import text
+from clearbar.spend.files.quarantine import QuarantineError, quantity, usd
+from clearbar.spend.files.source_file import open_source_file
 from clearbar.trial.identity import digest_of
 from clearbar.trial.recorded.recorded_score import RecordedScore
 from clearbar.trial.table_rows import column_names, table_rows
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from clearbar.spend.entry import Entry
+    from clearbar.spend.files.entry import Entry
 
 MAX_ROWS: Final = 5_000_000
 ROUNDING: Final = 1e-9

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.tools.tool import Answer, Failure, Request
 from clearbar.trial.attempts import HeldGrade
 from clearbar.trial.grading.grader import LabelWantedError, UngradedError

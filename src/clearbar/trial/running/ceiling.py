@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from clearbar.spend.provider_names import service_tier_named
+from clearbar.spend.shapes.provider_names import service_tier_named
 from clearbar.tools.address import PROTOCOLS
 from clearbar.tools.cost import cost_usd
 from clearbar.tools.tool import Answer, TokenPrice, TokenUsage

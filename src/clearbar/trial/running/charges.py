@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from clearbar.spend.append import FileRead
 from clearbar.spend.charge import TRIAL_SOURCE as SOURCE
 from clearbar.spend.charge import Origin, Record, label_text
-from clearbar.spend.engine import connect
 from clearbar.spend.identity import upstream
-from clearbar.spend.record_files import parquet_sql
+from clearbar.spend.storage.append import FileRead
+from clearbar.spend.storage.engine import connect
+from clearbar.spend.storage.record_files import parquet_sql
 from clearbar.trial.attempts import AttemptEnd
 from clearbar.trial.running.evidence_rows import usage_of
 from clearbar.trial.stored_money import money
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from clearbar.core.store import Store
-    from clearbar.spend.ledger import Ledger
-    from clearbar.spend.prices import PriceBook
+    from clearbar.spend.prices.book import PriceBook
+    from clearbar.spend.storage.ledger import Ledger
 
 KIND_LABEL: Final = "trial"
 JUDGE_LABEL: Final = "trial-judge"

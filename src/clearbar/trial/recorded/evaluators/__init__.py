@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from clearbar.spend.source_file import open_source_file
+from clearbar.spend.files.source_file import open_source_file
 from clearbar.trial.recorded.evaluation import Choice, merge_repeats
 from clearbar.trial.recorded.evaluators import (
     deepeval,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clearbar.core.errors import Problem
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
     from clearbar.trial.recorded.recorded_score import RecordedScore
     from clearbar.trial.recorded.recorded_scores import Columns, RecordedScores
 

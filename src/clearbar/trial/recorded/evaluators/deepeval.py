@@ -21,9 +21,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from clearbar.spend.json_records import decode
-from clearbar.spend.quarantine import QuarantineError
-from clearbar.spend.source_file import UnreadableFile
+from clearbar.spend.files.json_records import decode
+from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.files.source_file import UnreadableFile
 from clearbar.trial.case_rows import digest
 from clearbar.trial.recorded.evaluation import need_tool, pick_metric, tokens_of, unit_score, usd_of
 from clearbar.trial.recorded.recorded_score import RecordedScore
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clearbar.core.errors import Problem
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
     from clearbar.trial.recorded.evaluation import Choice
 
 NAME: Final = "deepeval"

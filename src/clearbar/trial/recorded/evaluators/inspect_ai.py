@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from clearbar.core.errors import Problem
-from clearbar.spend.quarantine import QuarantineError
-from clearbar.spend.source_file import MAX_DOCUMENT_BYTES, UnreadableFile
+from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.files.source_file import MAX_DOCUMENT_BYTES, UnreadableFile
 from clearbar.trial.recorded.evaluation import need_tool, pick_metric, tokens_of, unit_score, usd_of
 from clearbar.trial.recorded.recorded_score import RecordedScore
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
     from clearbar.trial.recorded.evaluation import Choice
 
 NAME: Final = "inspect_ai"

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from clearbar.core.errors import Problem
-from clearbar.spend.quarantine import QuarantineError
-from clearbar.spend.source_file import MAX_DOCUMENT_BYTES
+from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.files.source_file import MAX_DOCUMENT_BYTES
 from clearbar.trial.recorded.evaluation import need_tool, pick_metric, unit_score
 from clearbar.trial.recorded.recorded_score import RecordedScore
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from clearbar.spend.source_file import Line, SourceFile
+    from clearbar.spend.files.source_file import Line, SourceFile
     from clearbar.trial.recorded.evaluation import Choice
 
 NAME: Final = "lm_evaluation_harness"

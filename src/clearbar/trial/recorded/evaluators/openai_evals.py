@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.errors import Problem
-from clearbar.spend.json_records import decode
-from clearbar.spend.quarantine import QuarantineError
+from clearbar.spend.files.json_records import decode
+from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.trial.recorded.evaluation import need_tool, pick_metric, tokens_of, unit_score
 from clearbar.trial.recorded.recorded_score import RecordedScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
     from clearbar.trial.recorded.evaluation import Choice
 
 NAME: Final = "openai_evals"

@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from clearbar.core.errors import ClearbarError, Problem
-from clearbar.spend.quarantine import QuarantineError
-from clearbar.spend.source_file import MAX_LINE_BYTES, UnreadableFile
+from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.files.source_file import MAX_LINE_BYTES, UnreadableFile
 from clearbar.trial.case_rows import digest
 from clearbar.trial.recorded.evaluation import pick_metric, tokens_of, unit_score, usd_of
 from clearbar.trial.recorded.recorded_score import RecordedScore
@@ -40,7 +40,7 @@ from clearbar.trial.recorded.recorded_score import RecordedScore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clearbar.spend.source_file import SourceFile
+    from clearbar.spend.files.source_file import SourceFile
     from clearbar.trial.recorded.evaluation import Choice
 
 NAME: Final = "promptfoo"

@@ -1,0 +1,63 @@
+"""`clearbar spend anomalies`: charges far outside what is usual for their workflow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from clearbar.cli.options import chosen_period, print_json, workspace_options
+
+if TYPE_CHECKING:
+    from clearbar.spend.anomalies import Anomalies
+    from clearbar.workspace import Workspace
+
+_SHOWN: Final = 30
+
+
+@click.command("anomalies")
+@click.argument("period", required=False)
+@workspace_options
+def command(workspace: Workspace, period: str | None, *, as_json: bool) -> None:
+    """Show charges far outside the costs that are usual for their workflow and model.
+
+    They count in every sum: this says which to look at, and how much money each is about. Of
+    costs that vary as they usually do, at most one charge in a hundred thousand is shown.
+
+    \b
+    Examples:
+      clearbar spend anomalies
+      clearbar spend anomalies 30d --json
+    """
+    found = workspace.anomalies(chosen_period(workspace, period, "all"))
+    if as_json:
+        from clearbar.spend.anomalies import anomalies_json
+
+        print_json(anomalies_json(found))
+    else:
+        _print(found)
+
+
+def _print(anomalies: Anomalies) -> None:
+    from rich.table import Table
+
+    from clearbar.cli.spark import printable
+    from clearbar.cli.terminal import console
+    from clearbar.core.money import usd
+
+    table = Table("charge", "day", "workflow", "model", box=None, pad_edge=False)
+    for heading in ("cost", "usual", "effect"):
+        table.add_column(heading, justify="right")
+    for each in anomalies.found[:_SHOWN]:
+        named = (each.charge_id[:12], str(each.day), each.workflow, each.origin.model or "(none)")
+        sums = (usd(each.cost_usd), usd(each.usual_usd), usd(each.effect_usd))
+        table.add_row(*map(printable, named), *sums)
+    if anomalies.found:
+        console().print(table)
+        click.echo("follow one to its bytes: clearbar spend trace CHARGE")
+    if len(anomalies.found) > _SHOWN:
+        click.echo(f"{len(anomalies.found) - _SHOWN:,} smaller ones: see --json")
+    click.echo(
+        f"{len(anomalies.found):,} charges, {usd(anomalies.effect_usd)} beyond what is usual;"
+        f" {anomalies.compared:,} kinds of charges compared, {anomalies.too_few:,} with too few"
+    )

@@ -1,0 +1,163 @@
+"""`clearbar spend reconcile`: how bills and logs agree, and what is missing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from clearbar.cli.options import chosen_period, print_json, workspace_options
+from clearbar.core.money import usd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from clearbar.spend.reconciling.reconciliation import Account, Compared, Reconciliation
+    from clearbar.workspace import Workspace
+
+    _Row = tuple[str, str, Sequence[Compared], Decimal]
+
+_BAR: Final = 10
+_SPARK: Final = 31
+_SHOWN_DAYS: Final = 62
+_LEAST_DAYS: Final = 3
+"""With fewer there is no shape to see."""
+
+
+@click.command("reconcile")
+@click.argument("period", required=False)
+@click.option(
+    "--by",
+    type=click.Choice(["provider", "account", "day"]),
+    default="account",
+    show_default=True,
+    help="What a row is.",
+)
+@workspace_options
+def command(workspace: Workspace, period: str | None, by: str, *, as_json: bool) -> None:
+    """Compare what providers billed with what was logged, in all or in a PERIOD.
+
+    A bill sets the total of its days and the logs set the split; the difference is the residual,
+    which is nobody's. Coverage is the share of the bill that logs explain; error is how far both
+    are apart day by day, so that too much on one day does not make up for too little on another.
+
+    The JSON has every account with its days, whatever --by says.
+
+    \b
+    Examples:
+      clearbar spend reconcile
+      clearbar spend reconcile 2026-10 --by day
+      clearbar spend reconcile 30d --json
+    """
+    found = workspace.reconciliation(chosen_period(workspace, period, "all"))
+    if as_json:
+        from clearbar.spend.reconciling.reconciliation_words import reconciliation_json
+
+        print_json(reconciliation_json(found))
+        return
+    if not found.accounts:
+        click.echo("no calls and no bills in this period: clearbar spend add FILE")
+        return
+    from clearbar.cli.terminal import console
+
+    screen = console()
+    ascii_only = not screen.encoding.startswith("utf")
+    screen.print(_table(_rows(found, by), by, ascii_only=ascii_only))
+    for line in _remarks(found, ascii_only=ascii_only):
+        click.echo(line)
+
+
+def _rows(found: Reconciliation, by: str) -> Iterator[_Row]:
+    """Yield provider, account or day, what is compared, and what is logged on other days."""
+    if by == "provider":
+        for provider in dict.fromkeys(each.provider for each in found.accounts):
+            mine = [each for each in found.accounts if each.provider == provider]
+            compared = [day for each in mine for day in each.compared]
+            yield provider, "", compared, sum((_unbilled(each) for each in mine), Decimal(0))
+        return
+    for account in found.accounts:
+        if by == "account":
+            name = account.name or "(unknown)"
+            yield account.provider, name, account.compared, _unbilled(account)
+            continue
+        for each in account.compared[-_SHOWN_DAYS:]:
+            name = str(each.day) if each.days == 1 else f"{each.day} +{each.days - 1}d"
+            yield account.provider, name, [each], Decimal(0)
+
+
+def _unbilled(account: Account) -> Decimal:
+    return account.logged_usd - account.compared_usd
+
+
+def _table(rows: Iterator[_Row], by: str, *, ascii_only: bool) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from clearbar.cli.spark import printable
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("provider", no_wrap=True, overflow="ellipsis")
+    if by != "provider":
+        table.add_column(by, no_wrap=True, overflow="ellipsis")
+    for name in ("billed", "logged", "residual", "coverage", "error"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for provider, name, compared, unbilled in rows:
+        names = (provider or "(unknown)", name)[: 1 if by == "provider" else 2]
+        cells = map(printable, names)
+        table.add_row(*cells, *_cells(compared, unbilled, ascii_only=ascii_only))
+    return table
+
+
+def _cells(compared: Sequence[Compared], unbilled: Decimal, *, ascii_only: bool) -> tuple[str, ...]:
+    billed = sum((each.billed_usd for each in compared), Decimal(0))
+    logged = sum((each.logged_usd for each in compared), Decimal(0))
+    if not compared:
+        return "no bill", usd(unbilled), "-", "-", "-"
+    off = sum((each.off_usd for each in compared), Decimal(0))
+    if not billed:
+        return usd(billed), usd(logged), usd(billed - logged), "-", "-"
+    share = float(logged / billed)
+    return (
+        usd(billed),
+        usd(logged),
+        usd(billed - logged),
+        f"{_bar(share, ascii_only=ascii_only)} {share:>4.0%}",
+        f"{float(off / billed):.1%}",
+    )
+
+
+def _bar(share: float, *, ascii_only: bool) -> str:
+    full, empty = ("#", ".") if ascii_only else ("█", "░")
+    filled = min(max(int(share * _BAR), 0), _BAR)
+    return full * filled + empty * (_BAR - filled)
+
+
+def _remarks(found: Reconciliation, *, ascii_only: bool) -> Iterator[str]:
+    from clearbar.cli.spark import printable
+    from clearbar.spend.reconciling.reconciliation_words import missing
+
+    for account in found.accounts:
+        said = missing(account, found)
+        if not said and not account.compared:
+            continue
+        yield ""
+        yield printable(" ".join(filter(None, (account.provider or "(unknown)", account.name))))
+        yield from _sparks(account, ascii_only=ascii_only)
+        if account.other_usd:
+            yield f"  tax, credits, purchases: {usd(account.other_usd)}"
+        for what, step in said:
+            yield f"  {printable(what)}"
+            yield f"    {printable(step)}"
+
+
+def _sparks(account: Account, *, ascii_only: bool) -> Iterator[str]:
+    from clearbar.cli.spark import spark
+
+    if len(account.compared) < _LEAST_DAYS:
+        return
+    billed = [max(each.billed_usd, Decimal(0)) for each in account.compared]
+    logged = [max(each.logged_usd, Decimal(0)) for each in account.compared]
+    for name, costs in (("billed", billed), ("logged", logged)):
+        if line := spark([float(cost) for cost in costs], _SPARK, ascii_only=ascii_only):
+            yield f"  {name} by day  {line}  at most {usd(max(costs))}"

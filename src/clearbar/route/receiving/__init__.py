@@ -1,0 +1,1 @@
+"""Receives OpenTelemetry over HTTP, and keeps of it what tells of calls."""

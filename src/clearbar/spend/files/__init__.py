@@ -1,0 +1,1 @@
+"""What a file holds before it is a record: lines, rows, values, and what cannot be trusted."""

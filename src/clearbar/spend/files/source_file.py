@@ -1,0 +1,154 @@
+"""A file as sources see it: its name, its first bytes, its lines; here are gzip and limits."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from io import BufferedReader, BytesIO, FileIO
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
+
+from clearbar.core.errors import ClearbarError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from clearbar.spend.files.table_mapping import TableMapping
+
+HEAD_BYTES: Final = 64 * 1024
+MAX_LINE_BYTES: Final = 32 * 1024 * 1024
+MAX_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
+_BLOCK_BYTES: Final = 64 * 1024
+
+
+class UnreadableFile(ClearbarError):  # noqa: N818 - it names the file's state
+    """A file that cannot be read to its end: cut short, damaged or too large."""
+
+
+class Line(NamedTuple):
+    """One line: its 1-based number, the offset of its first byte, its bytes without the newline."""
+
+    number: int
+    offset: int
+    payload: bytes
+
+
+class Block(NamedTuple):
+    """Consecutive lines: number and offset of the first, then all of them as they stand."""
+
+    number: int
+    offset: int
+    lines: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to be read. `mapping` is set for the `table` source only."""
+
+    path: Path
+    head: bytes
+    """The first bytes, decompressed."""
+    mapping: TableMapping | None = None
+
+    @property
+    def name(self) -> str:
+        """The file name in lower case, without `.gz`."""
+        return self.path.name.lower().removesuffix(".gz")
+
+    def open(self) -> IO[bytes]:
+        """Open for reading bytes, decompressed."""
+        return _open(self.path)
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines that are not blank.
+
+        Raises:
+            UnreadableFile: when the file is damaged or a line is too long.
+        """
+        for number, offset, lines in self.blocks():
+            for index, raw in enumerate(lines):
+                if payload := raw.rstrip(b"\r\n"):
+                    yield Line(number + index, offset, payload)
+                offset += len(raw)  # noqa: PLW2901 - it runs along with the lines
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield all lines, blank ones too, many at a time: for formats of which much is read.
+
+        Raises:
+            UnreadableFile: when the file is damaged or a line is too long.
+        """
+        number, offset, rest = 1, 0, b""
+        try:
+            with self.open() as stream:
+                while data := stream.read(_BLOCK_BYTES):
+                    lines = BytesIO(data).readlines()  # searches faster than split does
+                    lines[0] = rest + lines[0]
+                    _check_lengths(number, lines)
+                    rest = b"" if data.endswith(b"\n") else lines.pop()
+                    if lines:
+                        yield Block(number, offset, lines)
+                        number += len(lines)
+                        offset += sum(map(len, lines))
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnreadableFile(f"cannot be read past line {number - 1}: {_say(error)}") from error
+        if rest:
+            yield Block(number, offset, [rest])
+
+    def document(self) -> bytes:
+        """Return the whole content.
+
+        Raises:
+            UnreadableFile: when the file is damaged or too large.
+        """
+        try:
+            with self.open() as stream:
+                content = stream.read(MAX_DOCUMENT_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnreadableFile(f"cannot be read: {_say(error)}") from error
+        if len(content) > MAX_DOCUMENT_BYTES:
+            raise UnreadableFile(f"one document of more than {MAX_DOCUMENT_BYTES:,} bytes")
+        return content
+
+
+def open_source_file(path: Path, mapping: TableMapping | None = None) -> SourceFile:
+    """Return the file with its first bytes read.
+
+    Raises:
+        UnreadableFile: when not even those can be read.
+    """
+    try:
+        with _open(path) as stream:
+            head = stream.read(HEAD_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableFile(f"cannot be read: {_say(error)}") from error
+    return SourceFile(path, head, mapping)
+
+
+def _check_lengths(number: int, lines: list[bytes]) -> None:
+    if max(map(len, lines)) > MAX_LINE_BYTES:
+        long = next(index for index, line in enumerate(lines) if len(line) > MAX_LINE_BYTES)
+        raise UnreadableFile(
+            f"line {number + long} is longer than {MAX_LINE_BYTES:,} bytes",
+            "split the file into one record a line",
+        )
+
+
+def state_of(path: Path) -> str:
+    """Return what is equal as long as nobody has written to the file; writing changes its ctime."""
+    stat = path.stat()
+    return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
+
+
+def _open(path: Path) -> IO[bytes]:
+    stream = BufferedReader(FileIO(path), HEAD_BYTES)
+    if stream.peek(2)[:2] != b"\x1f\x8b":
+        return stream
+    stream.close()
+    return cast("IO[bytes]", gzip.open(path, "rb"))
+
+
+def _say(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)

@@ -1,0 +1,1 @@
+"""What things cost: the dated price book, agreements, currencies, and the join with charges."""

@@ -1,0 +1,1 @@
+"""One dollar, several accounts of it: calls, a provider's aggregates, bills. Pure rules."""

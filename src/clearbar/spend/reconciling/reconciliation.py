@@ -1,0 +1,208 @@
+"""How bills and logs agree, by provider and account: coverage, error, and what is missing. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING, Final
+
+from clearbar.spend.reconciling.reconcile import reconcile
+from clearbar.spend.reconciling.told import RESIDUAL, model_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from clearbar.core.period import Period
+    from clearbar.spend.reading import LedgerReading
+    from clearbar.spend.reconciling.bills import Billed
+    from clearbar.spend.reconciling.choosing import Duplicate
+    from clearbar.spend.reconciling.reconcile import Reconciled
+    from clearbar.spend.reconciling.told import Told
+
+_NOTHING: Final = Decimal(0)
+_DIGITS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A day, or several days that a bill does not tell apart: what is billed and what is logged."""
+
+    day: date
+    days: int
+    billed_usd: Decimal
+    logged_usd: Decimal
+
+    @property
+    def off_usd(self) -> Decimal:
+        """How far the two are apart."""
+        return abs(self.billed_usd - self.logged_usd)
+
+
+@dataclass(slots=True)
+class Account:
+    """One account of a provider over a period; `name` is empty where it is not known."""
+
+    provider: str
+    name: str
+    compared: list[Compared] = field(default_factory=list)
+    """The days with a bill for usage."""
+    other_usd: Decimal = _NOTHING
+    """Tax, credits, purchases and adjustments."""
+    logged: dict[date, Decimal] = field(default_factory=dict)
+    """Day -> what calls cost, and what aggregates have beyond them."""
+    aggregated_usd: Decimal = _NOTHING
+    """Of the logged cost, what only aggregates tell of."""
+    unpriced_calls: int = 0
+    unpriced_lines: int = 0
+    billed_models: set[str] = field(default_factory=set)
+    logged_models: set[str] = field(default_factory=set)
+    duplicates: list[Duplicate] = field(default_factory=list)
+
+    @property
+    def billed_usd(self) -> Decimal:
+        """What is billed for usage."""
+        return sum((each.billed_usd for each in self.compared), _NOTHING)
+
+    @property
+    def logged_usd(self) -> Decimal:
+        """What is logged on all days."""
+        return sum(self.logged.values(), _NOTHING)
+
+    @property
+    def compared_usd(self) -> Decimal:
+        """What is logged on the days that have a bill."""
+        return sum((each.logged_usd for each in self.compared), _NOTHING)
+
+    @property
+    def residual_usd(self) -> Decimal:
+        """What is billed beyond the logs of the same days; negative where it is less."""
+        return self.billed_usd - self.compared_usd
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of the bill that the logs of its days explain; above 1 where they say more."""
+        return float(self.compared_usd / self.billed_usd) if self.billed_usd else None
+
+    @property
+    def error(self) -> float | None:
+        """How far bill and logs are apart, day by day, as a share of the bill."""
+        off = sum((each.off_usd for each in self.compared), _NOTHING)
+        return float(off / self.billed_usd) if self.billed_usd else None
+
+    @property
+    def days_without_logs(self) -> list[date]:
+        """Billed days on which nothing is logged; of a bill of several days the first."""
+        return [c.day for c in self.compared if c.billed_usd > 0 and not c.logged_usd]
+
+    @property
+    def days_without_bill(self) -> list[date]:
+        """Days with logged cost and without a bill."""
+        billed = {c.day + timedelta(n) for c in self.compared for n in range(c.days)}
+        return sorted(day for day, cost in self.logged.items() if cost and day not in billed)
+
+    @property
+    def models_not_logged(self) -> list[str]:
+        """Models that the bill names and no log does."""
+        return sorted(self.billed_models - self.logged_models)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """How bills and logs of a period agree."""
+
+    period: Period
+    accounts: tuple[Account, ...]
+    """By provider and account; the dearest provider first."""
+
+
+def reconciliation(reading: LedgerReading, period: Period) -> Reconciliation:
+    """Return how bills and logs of a period agree, as the ledger holds them now."""
+    with localcontext(prec=_DIGITS):
+        return compare(reading.told(period), period)
+
+
+def compare(rows: Sequence[Told], period: Period) -> Reconciliation:
+    """Return how what is told of a period agrees."""
+    found = reconcile(rows)
+    accounts = _Accounts(rows)
+    for row in rows:
+        accounts.take(row)
+    for overlap in found.overlaps:
+        accounts.take_off(overlap.origin_id, overlap.day, overlap.usage.cost_usd)
+    for duplicate in found.duplicates:
+        accounts.of(duplicate.provider, duplicate.account).duplicates.append(duplicate)
+    for line in found.lines:
+        if line.origin.source != RESIDUAL:
+            accounts.of(line.origin.provider, line.origin.account).other_usd += line.usage.cost_usd
+    accounts.compare(found)
+    return Reconciliation(period, tuple(accounts.dearest_first()))
+
+
+class _Accounts:
+    def __init__(self, rows: Iterable[Told]) -> None:
+        self._known: dict[str, set[str]] = defaultdict(set)
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._aggregates: dict[tuple[int, date], Account] = {}
+        for row in rows:
+            if row.origin.account:
+                self._known[row.origin.provider].add(row.origin.account)
+
+    def of(self, provider: str, name: str) -> Account:
+        """Return an account; what is of an unknown one is of the only one that is known."""
+        known = self._known.get(provider, set())
+        if not name and len(known) == 1:
+            [name] = known
+        return self._accounts.setdefault((provider, name), Account(provider, name))
+
+    def take(self, row: Told) -> None:
+        account = self.of(row.origin.provider, row.origin.account)
+        model = model_scope(row.origin.model)
+        if row.grain == "bill":
+            account.unpriced_lines += row.unpriced_lines
+            account.billed_models.update({model} if model else ())
+            return
+        account.logged_models.update({model} if model else ())
+        account.unpriced_calls += row.usage.calls_unpriced
+        self._log(account, row.day, row.usage.cost_usd)
+        if row.grain == "bucket":
+            self._aggregates[row.key, row.day] = account
+            account.aggregated_usd += row.usage.cost_usd
+
+    def take_off(self, key: int, day: date, cost_usd: Decimal) -> None:
+        account = self._aggregates[key, day]
+        account.aggregated_usd += cost_usd
+        self._log(account, day, cost_usd)
+
+    def compare(self, found: Reconciled) -> None:
+        for each in found.billed:
+            account = self.of(each.provider, each.account)
+            account.compared.append(
+                Compared(each.day, each.days, each.billed_usd, self._logged(account, each, found))
+            )
+
+    def dearest_first(self) -> Iterator[Account]:
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for account in self._accounts.values():
+            sums[account.provider] += max(account.billed_usd, account.logged_usd)
+        yield from sorted(
+            self._accounts.values(),
+            key=lambda each: (-sums[each.provider], each.provider, not each.name, each.name),
+        )
+
+    @staticmethod
+    def _log(account: Account, day: date, cost_usd: Decimal) -> None:
+        account.logged[day] = account.logged.get(day, _NOTHING) + cost_usd
+
+    @staticmethod
+    def _logged(account: Account, billed: Billed, found: Reconciled) -> Decimal:
+        """Return what is logged on the days of a bill that have no line of their own."""
+        daily = {
+            each.day
+            for each in found.billed
+            if each.days == 1 < billed.days and each.account == billed.account
+        }
+        days = (billed.day + timedelta(n) for n in range(billed.days))
+        left = (account.logged.get(day, _NOTHING) for day in days if day not in daily)
+        return sum(left, _NOTHING)

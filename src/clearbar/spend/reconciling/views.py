@@ -1,0 +1,93 @@
+"""Which aggregates tell of the same usage again, grouped in another way.
+
+A provider's usage can be asked for by key, by project or not grouped at all, by the hour or by the
+day. Rows of one grouping are disjoint and add up; those of two groupings are two accounts of the
+same. What a row was grouped by is what it names. A dimension may be null in a grouping by it (the
+default project, a key of the console), so groupings are one where one file holds both, unless a
+coarser row is exactly the sum of the finer ones.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from clearbar.spend.reconciling.sharing import agree
+from clearbar.spend.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clearbar.spend.reconciling.told import Told
+
+_Grouping = tuple[str, int, str, tuple[bool, ...]]
+"""Source, minutes of a bucket, other dimensions, and which of the dimensions are named."""
+
+
+def views(rows: Sequence[Told]) -> list[tuple[Any, ...]]:
+    """Return, for each aggregate, which view it is of; the finest view sorts first.
+
+    Rows of one view add up; what two views tell may be the same.
+    """
+    groups = _joined_by_file(rows)
+    found: list[tuple[Any, ...]] = []
+    for row in rows:
+        members = groups[_grouping(row)]
+        finest = max(sum(each[3]) for each in members)
+        found.append((-finest, *min(members)))
+    for number in _repeated(rows, found):
+        found[number] = (1, *_grouping(rows[number]))
+    return found
+
+
+def _grouping(row: Told) -> _Grouping:
+    named = tuple(bool(value) for value in row.dimensions)
+    return row.origin.source, row.width_minutes, row.context, named
+
+
+def _joined_by_file(rows: Sequence[Told]) -> dict[_Grouping, frozenset[_Grouping]]:
+    """Return, for each grouping, all that stand in one file with it, directly or by others."""
+    together: dict[tuple[str, int, str], set[_Grouping]] = defaultdict(set)
+    for row in rows:
+        together[row.uri, row.width_minutes, row.origin.source].add(_grouping(row))
+    joined: dict[_Grouping, frozenset[_Grouping]] = {}
+    for members in together.values():
+        whole = frozenset(members).union(*(joined.get(each, ()) for each in members))
+        joined.update(dict.fromkeys(whole, whole))
+    return joined
+
+
+def _repeated(rows: Sequence[Told], found: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Return the rows that are exactly the sum of finer ones of the same view and day."""
+    days: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        days[found[number], row.day, row.days].append(number)
+    repeated = []
+    for numbers in days.values():
+        same = [(rows[number], _named(rows[number])) for number in numbers]
+        if len({named for _, named in same}) > 1:
+            repeated += [
+                number
+                for number, (row, named) in zip(numbers, same, strict=True)
+                if _is_sum(row, [other for other, finer in same if named < finer])
+            ]
+    return repeated
+
+
+def _is_sum(row: Told, finer: Sequence[Told]) -> bool:
+    if not row.usage.tokens:
+        return False
+    parts = [other for other in finer if agree(row.dimensions, other.dimensions)]
+    whole = sum((part.usage for part in parts), Usage())
+    return len(parts) > 1 and _counts(whole) == _counts(row.usage)
+
+
+def _named(row: Told) -> frozenset[object]:
+    """Return what a row is grouped by."""
+    named = (number for number, value in enumerate(row.dimensions) if value)
+    return frozenset([*named, *row.context.split()])
+
+
+def _counts(usage: Usage) -> tuple[int, ...]:
+    cached = usage.cache_read_tokens, usage.cache_write_tokens
+    return usage.calls, usage.input_tokens, *cached, usage.output_tokens

@@ -1,0 +1,1 @@
+"""Shapes that several sources read: answers, streams, spans, sessions, bills."""

@@ -1,0 +1,1 @@
+"""The ledger on disk: records in, files out, records of one charge united."""

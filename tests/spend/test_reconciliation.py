@@ -1,0 +1,163 @@
+"""How bills and logs agree: coverage, error, and what is missing."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tests.spend.told_rows import DAY, NEXT_DAY, bill, bucket, call
+
+from clearbar.core.period import ALL
+from clearbar.spend.reconciling.reconciliation import Account, Reconciliation, compare
+from clearbar.spend.reconciling.reconciliation_words import FIELD_DOCS, missing, reconciliation_json
+from clearbar.spend.usage import Usage
+
+if TYPE_CHECKING:
+    from clearbar.spend.reconciling.told import Told
+
+
+def compared(*rows: Told) -> Reconciliation:
+    return compare(rows, ALL)
+
+
+def one(*rows: Told) -> Account:
+    [account] = compared(*rows).accounts
+    return account
+
+
+def said(*rows: Told) -> list[str]:
+    found = compared(*rows)
+    return [what for account in found.accounts for what, _ in missing(account, found)]
+
+
+def test_coverage_is_the_share_of_the_bill_that_logs_explain() -> None:
+    found = one(bill("10"), call("8"), call("5", key=4, day=NEXT_DAY))
+    assert [found.billed_usd, found.compared_usd, found.logged_usd] == [10, 8, 13]
+    assert [found.coverage, found.residual_usd] == [0.8, 2]
+
+
+def test_too_much_on_one_day_does_not_make_up_for_too_little_on_another() -> None:
+    rows = [
+        bill("10"),
+        call("8"),
+        bill("10", key=4, day=NEXT_DAY),
+        call("12", key=5, day=NEXT_DAY),
+    ]
+    found = one(*rows)
+    assert [found.coverage, found.residual_usd, found.error] == [1, 0, 0.2]
+
+
+def test_without_a_bill_there_is_no_coverage() -> None:
+    found = one(call("8"))
+    assert (found.coverage, found.error, found.compared) == (None, None, [])
+    assert said(call("8")) == ["there is no bill"]
+
+
+def test_what_to_do_without_a_bill_is_to_pull_it() -> None:
+    found = compared(call("8"), call("3", key=4, provider="acme"))
+    steps = {each.provider: missing(each, found)[0][1] for each in found.accounts}
+    assert steps["openai"] == "clearbar spend pull openai"
+    assert steps["acme"] == "add its bill, or a FOCUS export of it: clearbar spend add FILE"
+
+
+def test_days_without_logs_and_days_without_a_bill_are_named() -> None:
+    rows = bill("10"), call("8", day=NEXT_DAY)
+    assert said(*rows) == [
+        "1 day (2026-09-02) without a bill, on which $8.00 is logged",
+        "1 day (2026-09-01) without logs",
+    ]
+
+
+def test_of_many_days_the_first_are_named() -> None:
+    rows = [call("8", day=DAY + timedelta(n)) for n in range(1, 6)]
+    [what, _] = said(bill("10"), *rows)
+    assert what.startswith("5 days (2026-09-02, 2026-09-03, 2026-09-04, ...) without a bill")
+
+
+def test_models_that_are_billed_and_never_logged_are_named() -> None:
+    rows = [
+        bill("10", model="gpt-5-2025-08-07"),
+        bill("1", key=4, model="o3"),
+        call("10", model="gpt-5"),
+    ]
+    assert one(*rows).models_not_logged == ["o3"]
+    assert said(*rows) == ["billed and never logged: o3"]
+
+
+def test_what_only_aggregates_tell_of_is_logged_too() -> None:
+    found = one(bill("10"), bucket("9"), call("4"))
+    assert [found.compared_usd, found.aggregated_usd] == [9, 5]
+
+
+def test_tax_and_credits_are_beside_the_usage() -> None:
+    rows = bill("10"), bill("2", key=4, category="tax"), bill("-1", key=5, category="credit")
+    found = one(*rows)
+    assert [found.billed_usd, found.other_usd] == [10, 1]
+
+
+def test_calls_of_an_unknown_account_are_of_the_only_one() -> None:
+    found = one(bill("10", account="a"), call("8"))
+    assert (found.name, found.coverage) == ("a", 0.8)
+
+
+def test_calls_of_an_unknown_account_among_several_are_told() -> None:
+    rows = bill("10", account="a"), call("2", key=4, account="b"), call("8", key=5)
+    assert (
+        "$8.00 is of an account that no log names; of it the bills of the others hold what"
+        " they have room for"
+    ) in said(*rows)
+
+
+def test_two_names_of_one_account_are_suspected() -> None:
+    rows = bill("10", account="org-1"), call("10", account="Acme")
+    assert '"org-1" has a bill: if it is this account, they have two names' in said(*rows)
+
+
+def test_a_second_bill_of_the_same_days_is_told() -> None:
+    rows = bill("10"), bill("11", key=4, source="focus"), call("10")
+    [what] = said(*rows)
+    assert what.startswith("focus tells of $11.00 of usage from 2026-09-01 up to 2026-09-02 ")
+    assert what.endswith("; openai_costs counts")
+
+
+def test_what_has_no_price_is_told() -> None:
+    rows = bill("10", unpriced_lines=2), call(Usage(calls=3, calls_unpriced=3))
+    assert [what.split(" ")[:2] for what in said(*rows)[1:]] == [["2", "lines"], ["3", "calls"]]
+
+
+def test_a_bill_by_the_month_is_compared_as_a_whole() -> None:
+    days = [call("1", key=n, day=DAY + timedelta(n)) for n in range(30)]
+    found = one(bill("40", days=30), *days)
+    [each] = found.compared
+    assert [each.days, each.billed_usd, each.logged_usd] == [30, 40, 30]
+    assert found.days_without_bill == []
+
+
+def test_the_dearest_provider_comes_first() -> None:
+    found = compared(call("3", provider="acme"), bill("10"), bill("1", key=4, account="a"))
+    assert [each.provider for each in found.accounts][:1] == ["openai"]
+
+
+def test_json_has_exactly_the_documented_fields() -> None:
+    found = reconciliation_json(compared(bill("10"), call("3"), bucket("4", day=date(2026, 9, 3))))
+    assert paths(found) == set(FIELD_DOCS)
+
+
+def paths(value: Any, before: str = "") -> set[str]:
+    if isinstance(value, list):
+        own = {before} if before else set()
+        return own.union(*(paths(each, f"{before}[]") for each in value))
+    if not isinstance(value, dict):
+        return {before} if not before.endswith("[]") else set()
+    found: set[str] = set()
+    for key, each in value.items():
+        found |= paths(each, f"{before}.{key}" if before else key)
+    return found
+
+
+def test_money_is_exact_text() -> None:
+    found = reconciliation_json(compared(bill("0.10"), call("0.1")))
+    [account] = found["accounts"]
+    assert (account["billed_usd"], account["residual_usd"]) == ("0.1", "0")
+    assert Decimal(account["logged_usd"]) == Decimal("0.1")
