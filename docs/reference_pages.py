@@ -22,11 +22,16 @@ from clearbar.gate.policy import policy_table
 from clearbar.gate.verdict_json import FIELD_DOCS as VERDICT_DOCS
 from clearbar.own.card_json import ESTIMATE_DOCS, USAGE_DOCS
 from clearbar.own.card_json import FIELD_DOCS as CARD_DOCS
+from clearbar.own.merged.outcomes import FIELD_DOCS as MERGED_DOCS
+from clearbar.own.proposal import FIELD_DOCS as PROPOSAL_DOCS
 from clearbar.own.tiers import shipped_tiers
 from clearbar.route.route_json import FIELD_DOCS as ROUTE_DOCS
 from clearbar.route.watching.overview import FIELD_DOCS as WATCH_DOCS
-from clearbar.spend import ingest, report, trace
+from clearbar.spend import anomalies, ingest, report, trace
 from clearbar.spend.charge import DIMENSIONS
+from clearbar.spend.prices import price_logs, price_sources
+from clearbar.spend.pull import pulling
+from clearbar.spend.reconciling import closing, reconciliation_words
 from clearbar.spend.sources import SOURCES
 from clearbar.spend.storage.columns import STORED
 from clearbar.tools import rule_file
@@ -131,7 +136,15 @@ def json_fields() -> str:
         ("spend trace --json", "A list `charges` of these.", report.CHARGE_DOCS),
         ("spend trace CHARGE --json", "One charge.", trace.FIELD_DOCS),
         ("spend problems --json", "A list `problems` of these.", ingest.PROBLEM_DOCS),
+        ("spend pull --json", _WORDS["json_pull"], pulling.FIELD_DOCS),
+        ("spend reconcile --json", _WORDS["json_reconcile"], reconciliation_words.FIELD_DOCS),
+        ("spend close --json", _WORDS["json_close"], closing.FIELD_DOCS),
+        ("spend prices --json", _WORDS["json_prices"], price_sources.FIELD_DOCS),
+        ("spend prices --disagree --json", _WORDS["json_disagree"], price_logs.FIELD_DOCS),
+        ("spend anomalies --json", "Charges that are out of the usual.", anomalies.FIELD_DOCS),
         ("own --json", "With `--workflow`, one of `cards`.", CARD_DOCS),
+        ("own discover --json", "Workflows that could be declared.", PROPOSAL_DOCS),
+        ("own outcome git --json", _WORDS["json_merged"], MERGED_DOCS),
         ("trial --json", "The declared trials.", LISTING_DOCS),
         ("trial WORKFLOW --dry-run --json", "What a trial would take.", forecast.FORECAST_DOCS),
         ("trial WORKFLOW --json", _WORDS["json_certificate"], CERTIFICATE_DOCS),

@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,18 +21,26 @@ from click.testing import CliRunner
 from clearbar.cli import route_budgets
 from clearbar.cli.main import cli
 from clearbar.core.errors import Problem
-from clearbar.core.period import ALL
+from clearbar.core.period import ALL, month_of
 from clearbar.declared import REFERENCE
 from clearbar.gate.policy import policy_table
+from clearbar.own import proposal
 from clearbar.own.card_json import USAGE_DOCS
+from clearbar.own.merged.change import Change
+from clearbar.own.merged.joining import Used, join
+from clearbar.own.merged.outcomes import FIELD_DOCS as MERGED_DOCS
+from clearbar.own.merged.outcomes import merged_json
 from clearbar.route.budgets.balances import Balance
-from clearbar.spend import ingest, report, trace
+from clearbar.spend import anomalies, ingest, report, trace
+from clearbar.spend.charge import Origin, label_text
 from clearbar.spend.files.source_file import open_source_file
+from clearbar.spend.pull import pulling
 from clearbar.spend.sources import SOURCES
+from clearbar.spend.usage import Usage
 from clearbar.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -194,16 +204,16 @@ def summary(workspace: Workspace) -> dict[str, Any]:
     return ingest.summary_json(workspace.add([str(workspace.folder / "acme.csv")]))
 
 
-def fields(value: object, path: str = "", known: Mapping[str, str] | None = None) -> set[str]:
-    """Paths of a JSON value, down to the sums of usage and to what `known` calls free."""
+def fields(value: object, path: str = "", usage: Collection[str] = USAGE_DOCS) -> set[str]:
+    """Paths of a JSON value, down to the sums that `usage` names."""
     if isinstance(value, list):
-        return {found for each in value for found in fields(each, f"{path}[]", known)}
+        return {found for each in value for found in fields(each, f"{path}[]", usage)}
     if not isinstance(value, dict) or path in ("origin", "price"):
         return {path}
-    below = {name: each for name, each in value.items() if name not in USAGE_DOCS or not path}
+    below = {name: each for name, each in value.items() if name not in usage or not path}
     found = {path} if len(below) < len(value) and not path.endswith("[]") else set[str]()
     for name, each in below.items():
-        found |= fields(each, f"{path}.{name}" if path else name, known)
+        found |= fields(each, f"{path}.{name}" if path else name, usage)
     return found
 
 
@@ -217,11 +227,96 @@ def test_what_an_add_answers_is_documented_field_by_field(summary: dict[str, Any
     assert summary.keys() == ingest.FIELD_DOCS.keys()
 
 
+BILLED_TOML = """
+[[table]]
+name = "calls"
+files = "calls.csv"
+columns = { started_at = "at", model = "model", input_tokens = "tokens", cost_usd = "usd" }
+constants = { provider = "anthropic" }
+
+[[plan]]
+name = "seats"
+provider = "anthropic"
+only = { source = "claude_code" }
+from = 2026-01-01
+usd_per_month = "31"
+source = "order form"
+"""
+COVERED = {
+    "type": "assistant",
+    "timestamp": "2026-01-06T09:00:00.000Z",
+    "sessionId": "session-1",
+    "uuid": "1",
+    "message": {
+        "id": "msg_01AAAAAAAAAAAAAAAAAAAAAA",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-4-5-20250929",
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 10, "output_tokens": 10},
+    },
+}
+COSTS = (
+    "usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd,"
+    "list_price_usd,cost_type\n"
+)
+COST = "2026-01-0{},Claude Opus 4.6,Default,key,message,any,output,{},{},token\n"
+
+
+@pytest.fixture(scope="module")
+def reconciled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A month with calls, a plan, an odd one out and a bill; closed, and billed again."""
+    folder = tmp_path_factory.mktemp("reconciled")
+    (folder / "clearbar.toml").write_text(BILLED_TOML, encoding="utf-8")
+    rows = [f"2026-01-05T10:00:{n % 60:02},m,{n},0.1" for n in range(120)]
+    rows = ["at,model,tokens,usd", *rows, "2026-01-05T12:00:00,m,9,90"]
+    (folder / "calls.csv").write_text("\n".join(rows), encoding="utf-8")
+    (folder / "session.jsonl").write_text(json.dumps(COVERED) + "\n", encoding="utf-8")
+    (folder / "costs.csv").write_text(COSTS + COST.format(5, "110", "110"), encoding="utf-8")
+    (folder / "later.csv").write_text(COSTS + COST.format(6, "7", "7"), encoding="utf-8")
+    with Workspace.find(folder) as opened:
+        opened.add([str(folder / name) for name in ("calls.csv", "session.jsonl", "costs.csv")])
+        opened.close_month(month_of(date(2026, 1, 1)))
+        opened.add([str(folder / "later.csv")])
+        yield opened
+
+
 @pytest.mark.slow
-def test_spend_is_documented_field_by_field(workspace: Workspace, summary: dict[str, Any]) -> None:
-    assert summary["new"] == 1
-    answer = report.report_json(workspace.spend(ALL, "model"))
-    assert fields(answer) == documented(report.FIELD_DOCS)
+def test_spend_is_documented_field_by_field(reconciled: Workspace) -> None:
+    answer = report.report_json(reconciled.spend(ALL, "model"))
+    covered = {f"covered[].{name}" for each in answer["covered"] for name in each}
+    assert fields(answer) | covered == documented(report.FIELD_DOCS)
+
+
+@pytest.mark.slow
+def test_an_anomaly_is_documented_field_by_field(reconciled: Workspace) -> None:
+    answer = anomalies.anomalies_json(reconciled.anomalies(ALL))
+    assert fields(answer, usage=()) == documented(anomalies.FIELD_DOCS)
+
+
+@pytest.mark.slow
+def test_a_proposal_is_documented_field_by_field(reconciled: Workspace) -> None:
+    answer = {"proposals": [each.json() for each in reconciled.proposals(ALL)]}
+    assert answer["proposals"]
+    assert fields(answer) == documented(proposal.FIELD_DOCS)
+
+
+def test_a_series_of_a_pull_is_documented_field_by_field() -> None:
+    told = {f"series[].{name}" for name in pulling.Pulled("costs").json()}
+    assert told == {path for path in pulling.FIELD_DOCS if path.startswith("series[].")}
+
+
+def test_merged_work_is_documented_field_by_field() -> None:
+    began, merged = (datetime(2026, 9, day, tzinfo=UTC) for day in (1, 5))
+    change = Change("sha", "sha", "change-1", began, merged, frozenset({""}))
+    labels = label_text({"cwd": "/home/dev/shop", "branch": "change-1"})
+    usage = Usage(calls=1, cost_usd=Decimal(1))
+    used = Used(Origin("claude_code", labels=labels), date(2026, 9, 3), usage)
+    joined = join([change], [used], PurePosixPath("/home/dev/shop"), "main")
+    answer = merged_json(joined, "coding", "shop", "main", (1, 0))
+    coverage = {name for name in MERGED_DOCS if name.startswith("coverage")}
+    assert {f"coverage.{how}" for how in answer.pop("coverage")} | {"coverage"} == coverage
+    assert fields(answer, usage=()) == documented(MERGED_DOCS) - coverage
 
 
 @pytest.mark.slow
@@ -251,6 +346,7 @@ SMALL = {
     "init": ["new"],
     "spend --explain": [],
     "spend reprice": [],
+    "spend export": ["--output", "charges.csv"],
     "own outcome add": ["outcomes.csv"],
     "trial label": ["support", "--by", "Head of Support"],
     "gate --check": [],

@@ -16,6 +16,8 @@ def main() -> None:
 
 def _flush() -> None:
     """Write out what is buffered; a reader that has gone away, as `head` does, is no error."""
+    if sys.stdout is None:  # it was closed before we began
+        return
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -12,6 +12,7 @@ from tests.route.made import NOW, SECRET, key, token
 
 from clearbar.core.errors import ClearbarError, UnknownName
 from clearbar.core.store import Store
+from clearbar.route.journal.seen_calls import note_used_within
 from clearbar.route.keys import IssuedKey, KeyRing, issue, keys_in_force, listed, revoke
 
 if TYPE_CHECKING:
@@ -147,3 +148,14 @@ def test_somebody_has_to_issue_and_to_revoke(store: Store) -> None:
 def test_what_is_said_of_a_key_is_plain_text(store: Store, text: str) -> None:
     with pytest.raises(ClearbarError, match="no plain text"):
         issued(store, name=text)
+
+
+def test_a_key_says_when_a_call_was_last_made_under_it(store: Store) -> None:
+    used, unused = issued(store), issued(store)
+    with store.transaction() as connection:
+        note_used_within(connection, [(used.key.key_id, 1_789_387_200_000_000)])
+    found = {each.key.key_id: each.last_used_at for each in listed(store)}
+    assert found == {
+        used.key.key_id: "2026-09-14T12:00:00+00:00",
+        unused.key.key_id: None,
+    }

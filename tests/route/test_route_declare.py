@@ -91,6 +91,7 @@ def test_the_gateway_says_where_it_listens_and_where_requests_go() -> None:
         'admin_token_env = "TOKEN"',
         "open_metrics = false",
         'durability = "process"',
+        "shared_objects = true",
     ).gateway
     assert made.settings == GatewaySettings(
         "0.0.0.0",  # noqa: S104 - it is what the file says
@@ -112,6 +113,7 @@ def test_the_gateway_says_where_it_listens_and_where_requests_go() -> None:
         "TOKEN",
         open_metrics=False,
         durability="process",
+        shared_objects=True,
     )
     assert made.upstreams == (
         Tool(

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,21 @@ class Company:
         }
         path = self.folder / f"usage-{self.files}.jsonl"
         path.write_text(json.dumps(line).replace('"COST"', usd) + "\n")
+        with self.open() as workspace:
+            workspace.add([str(path)])
+
+    def bill(self, day: str, usd: str) -> None:
+        """Read a bill of one line, of what nobody logged."""
+        start = datetime.fromisoformat(f"{day}T00:00:00+00:00")
+        result = {
+            "object": "organization.costs.result",
+            "amount": {"value": usd, "currency": "usd"},
+        }
+        times = {"start_time": int(start.timestamp()), "end_time": int(start.timestamp()) + 86_400}
+        bucket = {"object": "bucket", **times, "results": [result]}
+        self.files += 1
+        path = self.folder / f"costs-{self.files}.json"
+        path.write_text(json.dumps({"object": "page", "data": [bucket], "has_more": False}))
         with self.open() as workspace:
             workspace.add([str(path)])
 
@@ -282,3 +297,55 @@ def test_check_finds_what_was_edited(company: Company, sql: str, what: str) -> N
     with company.open() as workspace:
         found = verify_closings(workspace.store)
     assert any(re.search(what, each.what) for each in found)
+
+
+PLAN = """
+[[plan]]
+name = "team"
+provider = "acme"
+usd_per_month = 300
+from = 2026-09-01
+"""
+
+
+def test_judged_on_an_earlier_day_a_closed_month_has_all_that_was_agreed(
+    company: Company,
+) -> None:
+    company.declare(DECLARED + PLAN)
+    company.close(SEPTEMBER)
+    company.call("2026-10-03", "1")
+    found = company.report(ALL, as_of=date(2026, 9, 10))
+    assert found.corrections == ()
+
+
+def test_a_declared_day_within_a_closed_month_corrects_nothing(company: Company) -> None:
+    company.declare(DECLARED + PLAN)
+    company.close(SEPTEMBER)
+    company.declare("[workspace]\nas_of = 2026-09-10\n" + DECLARED + PLAN)
+    assert company.report(ALL).corrections == ()
+    assert company.entries() == 1
+
+
+def test_a_month_that_is_over_is_closed_with_all_that_was_agreed(company: Company) -> None:
+    company.declare("[workspace]\nas_of = 2026-09-10\n" + DECLARED + PLAN)
+    company.close(SEPTEMBER)
+    assert company.costs(SEPTEMBER)["(plans, unused)"] == 300
+
+
+def test_a_credit_comes_off_the_bill_of_a_closed_month(company: Company) -> None:
+    credit = '[[credit]]\nname = "start"\nusd = 20\nfrom = 2026-09-01\n'
+    company.declare(DECLARED + credit)
+    company.bill("2026-09-30", "7")
+    company.close(SEPTEMBER)
+    assert sum(company.costs(ALL).values()) == 0
+
+
+def test_a_correction_is_no_spend_of_the_month_that_its_budget_is_for(company: Company) -> None:
+    company.close(SEPTEMBER)
+    company.call("2026-09-11", "70")
+    assert company.costs(OCTOBER)["letters"] == 74
+    company.now = DAY.replace(day=9)
+    with company.open() as workspace:
+        card = workspace.scorecard(OCTOBER)
+    [letters] = [each for each in card.cards if each.workflow.name == "letters"]
+    assert letters.month_to_date_usd == 4

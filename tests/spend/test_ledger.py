@@ -53,6 +53,24 @@ def test_a_fuller_reading_of_an_aggregate_replaces_the_earlier_one(
     assert (total(ledger).calls, total(ledger).output_tokens) == (9, 90)
 
 
+def test_a_stream_that_its_provider_log_saw_cut_is_what_the_gateway_saw_whole(
+    ledger: Ledger, book: PriceBook
+) -> None:
+    answers = Origin(source="anthropic_answers", provider="anthropic", model="claude-sonnet-4-5")
+    cut = record(origin=answers, evidence="provider", usage="partial", output_tokens=1)
+    append(ledger, book, [cut, record(origin=GATEWAY, output_tokens=500)])
+    assert total(ledger).output_tokens == 500
+
+
+def test_a_stream_that_a_gateway_saw_cut_is_not_what_an_agents_log_saw_begin(
+    ledger: Ledger, book: PriceBook
+) -> None:
+    agent = Origin(source="claude_code", provider="anthropic", model="claude-sonnet-4-5")
+    begun = record(origin=agent, evidence="client", output_tokens=1)
+    append(ledger, book, [record(usage="partial", output_tokens=300), begun])
+    assert total(ledger).output_tokens == 300
+
+
 def test_records_already_known_make_no_file(ledger: Ledger, book: PriceBook) -> None:
     append(ledger, book, [record()])
     append(ledger, book, [record()], at=2)

@@ -235,3 +235,11 @@ def test_a_request_that_is_none_is_a_problem_and_the_rest_goes_on(tmp_path: Path
 @given(head=st.binary(max_size=80))
 def test_bytes_that_name_nothing_known_are_not_taken_for_it(head: bytes) -> None:
     assert not is_protobuf(head)
+
+
+def test_a_little_that_is_very_many_spans_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearbar.spend.shapes.otel_protobuf.MAX_ITEMS", 10)
+    spans = b"\x12\x00" * 9
+    scopes = b"\x12" + bytes((len(spans),)) + spans
+    with pytest.raises(QuarantineError, match="more than 10 items"):
+        decoded("traces", b"\x0a" + bytes((len(scopes),)) + scopes)

@@ -248,6 +248,13 @@ def test_a_closed_month_keeps_what_it_counted_once_and_its_lines(
     assert set(after.fixed) == set(after.by_origin(ALL))
 
 
+def test_a_line_of_a_bill_is_nobodys_first_day(filled: Ledger, book: PriceBook) -> None:
+    append(ledger := filled, book, [bill("bill:old", "1", started_at_us=NOON_US - 99 * DAY_US)])
+    reading = LedgerReading(ledger)
+    first = {reading.origins[key].source for key in reading.first_days()}
+    assert first == {"otlp"}
+
+
 def test_the_residual_is_in_no_list_of_dearest_charges(filled: Ledger) -> None:
     sources = {key: origin.source for key, origin in LedgerReading(filled).origins.items()}
     found = LedgerReading(filled).dearest(ALL, 10)

@@ -146,6 +146,30 @@ def test_costs_of_an_api_in_two_groupings_are_one_bill() -> None:
     assert cost_after(*rows) == 10
 
 
+def test_a_credit_that_one_grouping_tells_apart_another_has_taken_off() -> None:
+    rows = [
+        bill("10", project="a", credential="k", uri="by-key"),
+        bill("12", key=4, model="gpt-5", uri="by-line"),
+        bill("-2", key=5, labels="|line_item=credit|", uri="by-line", category="credit"),
+    ]
+    assert cost_after(*rows) == 10
+
+
+def test_days_that_were_pulled_in_different_groupings_keep_their_credits() -> None:
+    rows = [
+        bill("12", project="a", uri="by-project"),
+        bill("-2", key=4, project="a", uri="by-project", category="credit"),
+        bill("6", key=5, model="gpt-5", uri="by-line", day=NEXT_DAY),
+        bill("-1", key=6, model="gpt-5", uri="by-line", day=NEXT_DAY, category="credit"),
+    ]
+    assert cost_after(*rows) == 15
+
+
+def test_a_line_of_unknown_worth_in_a_bill_that_does_not_count_is_in_no_figure() -> None:
+    rows = bill("9"), bill(Usage(), key=4, source="focus", unpriced_lines=1)
+    assert reconcile(rows).unpriced == ()
+
+
 def test_a_project_that_is_null_in_a_grouping_by_projects_is_a_line_of_its_own() -> None:
     rows = bill("4", project="a", uri="by-project"), bill("6", key=4, uri="by-project")
     assert cost_after(*rows) == 10

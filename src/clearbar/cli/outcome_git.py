@@ -79,13 +79,20 @@ def _print(joined: Joined) -> None:
     from clearbar.own.merged.joining import HOW
 
     whole = sum((part.cost_usd for part in joined.coverage.values()), start=Decimal(0))
-    coverage = Table("spend", "calls", "cost", "share", box=None, pad_edge=False)
+    coverage = Table("spend", box=None, pad_edge=False)
+    for heading in ("calls", "cost", "share"):
+        coverage.add_column(heading, justify="right", no_wrap=True)
     for how, words in HOW.items():
         part = joined.coverage[how]
         share = f"{part.cost_usd / whole:.0%}" if whole else "-"
         coverage.add_row(words, f"{part.calls:,}", usd(part.cost_usd), share)
     console().print(coverage)
-    changes = Table("merged", "branch", "commit", "cost", "", box=None, pad_edge=False)
+    changes = Table(box=None, pad_edge=False)
+    changes.add_column("merged", no_wrap=True)
+    changes.add_column("branch", overflow="ellipsis")
+    changes.add_column("commit", no_wrap=True)
+    changes.add_column("cost", justify="right", no_wrap=True)
+    changes.add_column("", no_wrap=True)
     dearest = sorted(joined.changes, key=lambda each: -each[1].cost_usd)[:_SHOWN]
     for change, usage in dearest:
         state = "reverted" if change.reverted_at else ""

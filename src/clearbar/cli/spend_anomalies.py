@@ -45,9 +45,13 @@ def _print(anomalies: Anomalies) -> None:
     from clearbar.cli.terminal import console
     from clearbar.core.money import usd
 
-    table = Table("charge", "day", "workflow", "model", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("charge", "day"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("workflow", "model"):  # money, days and ids are never cut: names give way
+        table.add_column(heading, overflow="ellipsis")
     for heading in ("cost", "usual", "effect"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for each in anomalies.found[:_SHOWN]:
         named = (each.charge_id[:12], str(each.day), each.workflow, each.origin.model or "(none)")
         sums = (usd(each.cost_usd), usd(each.usual_usd), usd(each.effect_usd))

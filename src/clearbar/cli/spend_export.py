@@ -12,7 +12,24 @@ from clearbar.cli.options import chosen_period, print_json, workspace_options
 from clearbar.core.errors import ClearbarError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from clearbar.workspace import Workspace
+
+
+def _complete_format(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from clearbar.spend.export.run import FORMATS
+
+    del context, parameter
+    return [
+        CompletionItem(name, help=meaning)
+        for name, meaning in FORMATS.items()
+        if name.startswith(incomplete)
+    ]
 
 
 @click.command("export")
@@ -22,10 +39,16 @@ if TYPE_CHECKING:
     "form",
     default="csv",
     metavar="FORMAT",
+    shell_complete=_complete_format,
     help="csv, parquet, focus-1.2 or focus-1.4. Default: csv.",
 )
 @click.option("--by", metavar="WHAT", help="What a row is: charge or day. FOCUS is by the day.")
-@click.option("--output", metavar="FILE", help="The file to write. Without it: standard output.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(),
+    help="The file to write. Without it: standard output.",
+)
 @workspace_options
 def command(
     workspace: Workspace,
@@ -40,7 +63,8 @@ def command(
 
     What bills and calls both tell of, and what corrects a closed month, are rows of their own. A
     FOCUS file says of each row, in x_CostBasis, whether it is billed or an estimate; it is written
-    as Parquet where FILE ends in .parquet. The file appears whole, or not at all.
+    as Parquet where FILE ends in .parquet. The file appears whole, or not at all. In CSV, a text
+    that a spreadsheet would run as a formula has an apostrophe in front.
 
     \b
     Examples:
@@ -50,6 +74,8 @@ def command(
     """
     if as_json and output is None:
         raise ClearbarError("--json says what was written to a file", "add --output FILE")
+    if sys.stdout is None and output is None:
+        raise ClearbarError("there is no standard output", "add --output FILE")
     chosen = chosen_period(workspace, period, "all")
     target = None if output is None else Path(output)
     rows = workspace.export(chosen, form, by, target, sys.stdout)

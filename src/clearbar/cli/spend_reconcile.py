@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     _Row = tuple[str, str, Sequence[Compared], Decimal]
 
+_NARROW: Final = 72
+_SUMS: Final = ("billed", "logged", "residual", "coverage", "error")
 _BAR: Final = 10
 _SPARK: Final = 31
 _SHOWN_DAYS: Final = 62
@@ -63,7 +65,8 @@ def command(workspace: Workspace, period: str | None, by: str, *, as_json: bool)
 
     screen = console()
     ascii_only = not screen.encoding.startswith("utf")
-    screen.print(_table(_rows(found, by), by, ascii_only=ascii_only))
+    narrow = screen.width < _NARROW
+    screen.print(_table(_rows(found, by), by, ascii_only=ascii_only, narrow=narrow))
     for line in _remarks(found, ascii_only=ascii_only):
         click.echo(line)
 
@@ -90,22 +93,23 @@ def _unbilled(account: Account) -> Decimal:
     return account.logged_usd - account.compared_usd
 
 
-def _table(rows: Iterator[_Row], by: str, *, ascii_only: bool) -> Any:
+def _table(rows: Iterator[_Row], by: str, *, ascii_only: bool, narrow: bool) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from clearbar.cli.spark import printable
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("provider", no_wrap=True, overflow="ellipsis")
+    table.add_column("provider", overflow="ellipsis")  # money is never cut: names give way
     if by != "provider":
-        table.add_column(by, no_wrap=True, overflow="ellipsis")
-    for name in ("billed", "logged", "residual", "coverage", "error"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(by, overflow="ellipsis")
+    shown = (0, 1, 3, 4) if narrow else (0, 1, 2, 3, 4)  # the residual is billed less logged
+    for place in shown:
+        table.add_column(_SUMS[place], justify="right", no_wrap=True)
     for provider, name, compared, unbilled in rows:
         names = (provider or "(unknown)", name)[: 1 if by == "provider" else 2]
-        cells = map(printable, names)
-        table.add_row(*cells, *_cells(compared, unbilled, ascii_only=ascii_only))
+        sums = _cells(compared, unbilled, ascii_only=ascii_only)
+        table.add_row(*map(printable, names), *(sums[place] for place in shown))
     return table
 
 

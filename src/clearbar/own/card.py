@@ -129,6 +129,7 @@ class WorkflowCard:
     return_usd: Estimate | None
     """Worth minus cost over the period; None where the worth is not known."""
     month_to_date_usd: Decimal
+    """Of the calendar month alone: without what corrects months before it."""
     first_day: date | None
     """The first day on which the ledger knows a charge of it."""
     defence: Defence | None

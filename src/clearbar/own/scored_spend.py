@@ -108,7 +108,7 @@ class ScoredSpend:
             daily_usage=[(workflow, day, usage) for (workflow, day), usage in daily.items()],
             model_usage=list(self._model_usage(by_origin)),
             outcomes=outcomes.daily(self._store, both, asked.as_of),
-            month_usage=_costs_in(asked.month, daily),
+            month_usage=self._month_costs(asked.month, daily),
             first_days=self._first_days(),
             defences=defences,
             level=asked.level,
@@ -144,6 +144,21 @@ class ScoredSpend:
         for (workflow, provider, model), usage in sums.items():
             yield workflow, provider, model, tiers[model], usage
 
+    def _month_costs(
+        self, month: Period, daily: Mapping[tuple[str, date], Usage]
+    ) -> dict[str, Decimal]:
+        """Return workflow -> cost of a month, without what corrects months before it.
+
+        That is money of another month: this one's budget has not paid for it.
+        """
+        sums: dict[str, Usage] = defaultdict(Usage)
+        for (workflow, day), usage in daily.items():
+            if day in month:
+                sums[workflow] += usage
+        for each in self._reading.corrections(month):
+            sums[each.workflow or UNATTRIBUTED] += -each.usage
+        return {workflow: usage.cost_usd for workflow, usage in sums.items()}
+
     def _first_days(self) -> dict[str, date]:
         found: dict[str, date] = {}
         for key, day in self._reading.first_days().items():
@@ -163,12 +178,3 @@ class ScoredSpend:
 
 def _with_previous(period: Period) -> Period:
     return ALL if period.is_all else Period(period.previous().start, period.end)
-
-
-def _costs_in(month: Period, daily: Mapping[tuple[str, date], Usage]) -> dict[str, Decimal]:
-    """Return workflow -> cost on the days of a month."""
-    sums: dict[str, Usage] = defaultdict(Usage)
-    for (workflow, day), usage in daily.items():
-        if day in month:
-            sums[workflow] += usage
-    return {workflow: usage.cost_usd for workflow, usage in sums.items()}

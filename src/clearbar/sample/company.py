@@ -10,6 +10,7 @@ from clearbar.sample.prices import (
     GEMINI_PRO,
     GPT_4O_MINI,
     GPT_5,
+    GPT_5_1,
     GPT_5_MINI,
     HAIKU,
     MISTRAL_LARGE,
@@ -157,11 +158,12 @@ WORKFLOWS: Final = (
         decision="pause",
         rules=("over_budget",),
     ),
-    # A metric is declared, nothing was ever measured, and its owner has not come back.
+    # A metric is declared, nothing was ever measured, and its owner has not come back. No gateway
+    # sees its models: a report of one project holds no calls of another.
     Story(
         "market-digest",
         (
-            Step("openai_usage", GPT_5, Tokens(46_000, cache_read=8_000, output=2_400)),
+            Step("openai_usage", GPT_5_1, Tokens(46_000, cache_read=8_000, output=2_400)),
             Step("openai_usage", GPT_5_MINI, Tokens(12_000, output=600)),
         ),
         tasks_per_day=20,

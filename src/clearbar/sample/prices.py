@@ -57,6 +57,7 @@ OPUS: Final = Model("anthropic", "claude-opus-4-6")
 SONNET: Final = Model("anthropic", "claude-sonnet-4-5-20250929")
 HAIKU: Final = Model("anthropic", "claude-haiku-4-5-20251001")
 GPT_5: Final = Model("openai", "gpt-5-2025-08-07")
+GPT_5_1: Final = Model("openai", "gpt-5.1-2025-11-13")
 GPT_5_MINI: Final = Model("openai", "gpt-5-mini-2025-08-07")
 GPT_4O_MINI: Final = Model("openai", "gpt-4o-mini-2024-07-18")
 EMBEDDING: Final = Model("openai", "text-embedding-3-small")
@@ -70,6 +71,7 @@ LIST_PRICES: Final = {
     SONNET: _rates("3", "15", "0.30", "3.75", "6"),
     HAIKU: _rates("1", "5", "0.10", "1.25", "2"),
     GPT_5: _rates("1.25", "10", "0.125"),
+    GPT_5_1: _rates("1.25", "10", "0.125"),
     GPT_5_MINI: _rates("0.25", "2", "0.025"),
     GPT_4O_MINI: _rates("0.15", "0.60", "0.075"),
     EMBEDDING: _rates("0.02", "0"),

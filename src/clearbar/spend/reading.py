@@ -10,11 +10,11 @@ from clearbar.core.errors import LedgerError
 from clearbar.core.period import ALL
 from clearbar.spend import queries
 from clearbar.spend.anomaly_search import NO_ANOMALIES, anomalies_of
-from clearbar.spend.prices.agreed_use import agreed_lines, agreed_use, covered
+from clearbar.spend.prices.agreed_use import agreed_lines, agreed_use, beyond_calls, covered
 from clearbar.spend.prices.agreements import NO_AGREEMENTS
 from clearbar.spend.reconciling.closed import Closed, fixed_ids
 from clearbar.spend.reconciling.reconcile import Reconciled, reconcile
-from clearbar.spend.reconciling.telling import told_by, told_by_calls
+from clearbar.spend.reconciling.telling import reported_names, told_by, told_by_calls
 from clearbar.spend.reconciling.told import LINE_NAMES
 from clearbar.spend.usage import Usage
 
@@ -90,12 +90,15 @@ class LedgerReading:
         if agreements == NO_AGREEMENTS:
             return
         if self._charges is not None:
-            self.agreed = agreed_use(self._engine, self._charges, agreements)
+            used = agreed_use(self._engine, self._charges, agreements)
+            self.agreed = beyond_calls(used, self._told, self.reconciled.overlaps)
         costs: Mapping[tuple[int, date], Usage] = {}
+        origins = self.origins
         if agreements.credits:  # of closed months too, as the ledger holds them now
             live = LedgerReading(self._ledger) if self.closed.months else self
             costs = live.by_origin_and_day(ALL)
-        self.add_lines(agreed_lines(agreements, self.agreed, costs, self.origins, until))
+            origins = {**live.origins, **origins}
+        self.add_lines(agreed_lines(agreements, self.agreed, costs, origins, until))
 
     def by_origin(self, period: Period) -> dict[int, Usage]:
         """Return origin id -> usage in the period.
@@ -176,21 +179,22 @@ class LedgerReading:
 
     def unpriced_lines(self, period: Period) -> int:
         """Return how many lines of bills have no known worth, and are in no sum."""
-        return sum(each.unpriced_lines for each in self._told if each.day in period)
+        return sum(row.unpriced_lines for row in self.reconciled.unpriced if row.day in period)
 
     def told(self, period: Period) -> list[Told]:
         """Return what bills and aggregates say of a period, and what calls of any provider do."""
         if self._charges is None:
             return []
-        calls = told_by_calls(self._engine, self._charges, self.origins, period)
-        wholes = [row for row in self._told if row.grain != "call" and row.day in period]
-        return [*wholes, *calls]
+        wholes = [row for row in self._told if row.grain != "call"]
+        reported = reported_names(wholes)
+        calls = told_by_calls(self._engine, self._charges, self.origins, period, reported)
+        return [*(row for row in wholes if row.day in period), *calls]
 
     def first_days(self) -> dict[int, date]:
-        """Return origin id -> the first UTC day on which it has a charge."""
+        """Return origin id -> the first UTC day on which it has a charge; of no line of a bill."""
         if self._charges is None:
             return {}
-        return dict(self._engine.rows(queries.first_days(self._charges)))
+        return dict(self._engine.rows(queries.first_days(queries.of_calls(self._charges))))
 
     def dearest(self, period: Period, count: int) -> list[tuple[str, int, date, str, Decimal]]:
         """Return charge id, origin id, day, basis and cost of the dearest charges."""

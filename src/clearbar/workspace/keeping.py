@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.errors import ClearbarError, UnknownName
 from clearbar.route.budgets import recovery
+from clearbar.route.budgets.ageing import forget_old
 from clearbar.route.budgets.balances import running
 from clearbar.route.budgets.holding import BudgetStoreError
 from clearbar.route.budgets.opening import open_store
+from clearbar.route.budgets.owned import OwnedObjects, answers_in
 from clearbar.route.journal.lag import lag_s
 from clearbar.route.journal.lock import is_alive
 from clearbar.route.journal.reader import calls, workers
@@ -96,6 +98,8 @@ class WorkspaceKeeper:
         store = self._budgets()
         try:
             if not recovery.is_closed(store, worker):
+                kept = list(answers_in(calls(self._journals, worker)))
+                OwnedObjects(store).remember(kept)
                 recovery.recover(store, worker, calls(self._journals, worker))
         finally:
             store.close()
@@ -147,9 +151,14 @@ class WorkspaceKeeper:
         self._workspace.judge()
 
     def expire(self) -> None:
-        """Delete captured requests and journals whose time is over."""
+        """Delete captured requests, journals and accounts whose time is over."""
         remove_charged(self._journals, self._workspace.store, _now())
         self._workspace.expire_captured()
+        store = self._budgets()
+        try:
+            forget_old(store, _now().date())
+        finally:
+            store.close()
 
     def journal_lag_s(self) -> float:
         """Return how old the oldest line of a journal is that is not in the ledger yet."""

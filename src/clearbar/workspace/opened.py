@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -145,12 +145,15 @@ class Opened:
         closed = closed_months(self.store)
         return self._read(self._corrected(closed) if closed.months else closed)
 
-    def _read(self, closed: Closed | None = None) -> LedgerReading:
-        """Return a new reading; with no closed months everything is as the ledger holds it now."""
+    def _read(self, closed: Closed | None = None, until: date | None = None) -> LedgerReading:
+        """Return a new reading; with no closed months everything is as the ledger holds it now.
+
+        What was agreed costs up to the day judged on, or up to `until`.
+        """
         from clearbar.spend.reading import LedgerReading
 
         reading = LedgerReading(self.ledger, closed)
-        reading.add_agreed(self.declared.agreements, self.as_of)
+        reading.add_agreed(self.declared.agreements, until or self.as_of)
         return reading
 
     def _corrected(self, closed: Closed) -> Closed:
@@ -160,14 +163,20 @@ class Opened:
         from clearbar.own.closed_spend import Looking
 
         declared = (self.folder / DECLARED).read_bytes() + version("clearbar").encode()
-        looking = Looking(self.ledger, self.store, self._live, declared)
+        live = partial(self._live, max(month.end for month in closed.months))
+        looking = Looking(self.ledger, self.store, live, declared)
         return looking.corrected(closed, self._clock(), recording=not self.is_as_of_another_day)
 
-    def _live(self) -> tuple[LedgerReading, dict[int, str]]:
-        """Return a reading without closed months, and who its origins' usage goes to now."""
+    def _live(self, closed_until: date) -> tuple[LedgerReading, dict[int, str]]:
+        """Return a reading without closed months, and who its origins' usage goes to now.
+
+        Months before `closed_until` are over, so what was agreed costs all of them, on whatever day
+        anyone judges.
+        """
         from clearbar.own.scored_spend import ScoredSpend
 
-        reading, declared = self._read(), self.declared
+        reading = self._read(until=max(self.as_of, closed_until))
+        declared = self.declared
         scored = ScoredSpend(reading, self.store, declared.workflows, declared.tiers)
         return reading, scored.workflow_of
 

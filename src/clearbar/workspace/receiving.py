@@ -93,6 +93,10 @@ def _is_this_machine(host: str) -> bool:
 
 def _listening(host: str, port: int) -> socket.socket:
     try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise ClearbarError(f"{host!r} is no name of a machine", "--host 127.0.0.1") from error
+    try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         opened = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:

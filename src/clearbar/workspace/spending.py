@@ -54,15 +54,17 @@ class Spending(Opened):
         """
         from clearbar.spend.pull.apis import api_named
         from clearbar.spend.pull.fetch import Fetcher
-        from clearbar.spend.pull.kept import place_of
+        from clearbar.spend.pull.kept import only_one, place_of
         from clearbar.spend.pull.pulling import pull
 
         named, root = api_named(api), self.ledger.folder.path.parent
         place = place_of(root, named.name, account)
-        with Fetcher(named, environment, time.sleep, random.random, self._clock) as fetcher:
+        with (
+            Fetcher(named, environment, time.sleep, random.random, self._clock) as fetcher,
+            only_one(place),
+        ):
             pulled = pull(named, fetcher, root, account, since, self._clock, shown)
-        place.mkdir(parents=True, exist_ok=True)
-        return pulled, self.add([str(place)])
+            return pulled, self.add([str(place)])
 
     def reprice(self, period: Period, edition: str | None = None) -> int:
         """Price the charges of a period again; return how many records have another price.
@@ -149,7 +151,7 @@ class Spending(Opened):
 
         self._refuse_another_day()
         self._reading  # noqa: B018 - what trials and the gateway have spent is in the ledger then
-        reading, workflow_of = self._live()
+        reading, workflow_of = self._live(month.end)
         close_month(self.ledger, self.store, reading, workflow_of, month, self._clock())
         self._forget()
         return self.closings()

@@ -150,3 +150,73 @@ def test_programs_that_a_repository_names_are_not_run(repository: Repository) ->
     witness.unlink(missing_ok=True)
     changes(repository)
     assert not witness.exists()
+
+
+def test_what_is_missing_of_a_repository_is_not_fetched_by_a_program_it_names(
+    repository: Repository, tmp_path: Path
+) -> None:
+    witness = tmp_path / "ran"
+    repository.commit("cart.py", on(3))
+    for name, value in (
+        ("core.repositoryFormatVersion", "1"),
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.url", str(tmp_path)),
+        ("remote.origin.uploadpack", f"touch {witness}; false"),
+    ):
+        repository.git("config", name, value, at=on(3))
+    tree = repository.git("rev-parse", "HEAD^{tree}", at=on(3))
+    (repository.folder / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    with pytest.raises(ClearbarError) as refused:
+        changes(repository)
+    assert not witness.exists()
+    assert "whole clone" in refused.value.hint
+
+
+def test_a_message_cannot_pretend_to_be_a_commit(repository: Repository) -> None:
+    forged = "work\x1e" + "f" * 40 + "\x1f\x1f1\x1f1\x1fmine\x1f"
+    commit = repository.commit("cart.py", on(4), forged)
+    assert [each.sha for each in changes(repository)][1:] == [commit]
+
+
+def test_a_repository_cannot_choose_the_encoding_of_its_history(repository: Repository) -> None:
+    repository.git("config", "i18n.logOutputEncoding", "UTF-16", at=on(3))
+    assert len(changes(repository)) == 1
+
+
+@pytest.mark.parametrize(
+    ("author", "committer"),
+    [
+        ("nobody", "a <a@example.com> 1788600000 +0000"),
+        ("a <a@example.com> 99999999999999 +0000", "a <a@example.com> 99999999999999 +0000"),
+    ],
+)
+def test_a_time_that_is_none_does_not_end_the_reading(
+    repository: Repository, author: str, committer: str
+) -> None:
+    tree, parent = (repository.git("rev-parse", name, at=on(2)) for name in ("HEAD^{tree}", "HEAD"))
+    raw = f"tree {tree}\nparent {parent}\nauthor {author}\ncommitter {committer}\n\nwork\n"
+    file = repository.folder / "raw"
+    file.write_text(raw)
+    words = ("hash-object", "-t", "commit", "-w", "--literally", "raw")
+    repository.git("update-ref", "refs/heads/main", repository.git(*words, at=on(2)), at=on(2))
+    found = changes(repository)[-1]
+    assert found.began_at <= found.merged_at
+    assert len(changes(repository)) == 2
+
+
+def test_a_bare_repository_has_the_name_of_its_clones(
+    repository: Repository, tmp_path: Path
+) -> None:
+    bare = tmp_path / "elsewhere" / "shop.git"
+    repository.git("clone", "-q", "--bare", str(repository.folder), str(bare), at=on(3))
+    found = read_history(bare, None, SINCE)
+    assert (found.root, len(found.changes)) == (bare.with_suffix(""), 1)
+
+
+def test_a_history_without_end_is_not_held(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearbar.own.merged.history._MAX_BYTES", 50)
+    with pytest.raises(ClearbarError, match="too long to read"):
+        changes(repository)

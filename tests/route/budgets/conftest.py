@@ -47,5 +47,6 @@ def open_store(
         with store.transaction() as session:
             for table in ("accounts", "workers", "leases", "warnings", "begun"):
                 session.run(f"DELETE FROM budget_{table}")  # noqa: S608 - our own names
+            session.run("DELETE FROM owned_objects")
     for store in opened:
         store.close()

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -334,7 +335,7 @@ def test_a_disk_that_fails_at_the_end_is_told_when_closing(
     with journal(tmp_path) as opened:
         position = opened.append(held())
         monkeypatch.setattr(os, "fdatasync", fail)
-        opened._waiting.append((position, lambda: made.append("durable")))
+        opened._waiting.append((position, lambda: made.append("durable"), None))
         with pytest.raises(ClearbarError, match="Input/output error"):
             opened.close()
     assert made == []
@@ -430,6 +431,29 @@ def test_a_disk_is_quick_when_it_has_been_so_each_time_of_late(tmp_path: Path) -
         assert opened._swift == 0
 
     in_a_loop(tmp_path, main)
+
+
+@pytest.mark.parametrize("swift", [0, SWIFT_COMMITS])
+def test_who_waits_for_a_disk_that_fails_is_told_so_and_who_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swift: int
+) -> None:
+    told: list[str] = []
+
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    async def main(opened: Journal) -> None:
+        opened._swift = swift
+        opened.append(held())
+        position = opened.append(ended())
+        monkeypatch.setattr(os, "fdatasync", fail)
+        for name in ("waits", "comes later"):
+            lost = partial(told.append, name)
+            opened.when_durable(position, lambda: told.append("durable"), lost)
+            await asyncio.sleep(0.1)
+
+    in_a_loop(tmp_path, main, on_broken=lambda _: told.append("broken"))
+    assert told == ["broken", "waits", "comes later"]
 
 
 def test_a_disk_that_fails_in_the_loop_breaks_the_journal(tmp_path: Path) -> None:

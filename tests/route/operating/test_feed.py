@@ -110,6 +110,16 @@ def test_calls_in_flight_are_counted_by_worker() -> None:
     assert counts.of("w1") == 0
 
 
+def test_a_worker_with_another_life_in_the_store_is_the_same_worker() -> None:
+    counts, watcher = InFlight(), Watcher()
+    feed = Feed([counts, watcher])
+    feed.take([held(), held(call_id="b", worker="w1~0a1b2c3d")])
+    assert counts.of("w1") == 2
+    assert feed.worker_died("w1", AT_US) == 2
+    assert not watcher.open
+    assert counts.of("w1") == 0
+
+
 class Counter:
     """Counts, and hears of many calls at a time."""
 

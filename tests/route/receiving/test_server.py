@@ -128,6 +128,27 @@ def test_many_at_once_share_writes_and_all_are_kept(
         ("/v1/traces", "POST", JSON, b"{", 400),
         ("/v1/traces", "POST", PROTOBUF, b"\xff\xff", 400),
         ("/v1/traces", "POST", {**JSON, "content-encoding": "gzip"}, gzip.compress(body()), 200),
+        (
+            "/v1/traces",
+            "POST",
+            {**JSON, "content-encoding": "gzip"},
+            gzip.compress(body()) + gzip.compress(b" "),
+            200,
+        ),
+        (
+            "/v1/traces",
+            "POST",
+            {**JSON, "content-encoding": "gzip"},
+            gzip.compress(body()) + gzip.compress(b"{"),
+            400,
+        ),
+        (
+            "/v1/traces",
+            "POST",
+            {**JSON, "content-encoding": "gzip"},
+            gzip.compress(b"") * 1000 + gzip.compress(body()),
+            400,
+        ),
         ("/v1/traces", "POST", JSON, b"", 200),
         ("/v1/metrics", "POST", JSON, b"{}", 200),
         ("/healthz", "GET", {}, b"", 200),
@@ -249,3 +270,13 @@ def test_traces_that_go_on_are_closed_when_there_are_too_many(tmp_path: Path) ->
 
     ask(tmp_path, work, room=Room(file_bytes=100, close_every_s=0.1, free_bytes=1))
     assert sum(each.read_bytes().count(b"spanId") for each in closed) == 8
+
+
+def test_requests_that_are_large_when_unpacked_are_not_held_all_at_once(tmp_path: Path) -> None:
+    async def work(found: Running) -> None:
+        answers = await asyncio.gather(*(found.post("/v1/traces", body(n)) for n in range(1, 9)))
+        assert {each.status_code for each in answers} == {200}
+
+    ask(tmp_path, work, room=Room(batch_bytes=1, free_bytes=1))
+    (closed,) = tmp_path.glob("received-*.jsonl")
+    assert len(closed.read_bytes().splitlines()) == 8

@@ -51,6 +51,14 @@ def test_a_port_that_is_taken_is_an_error(workspace: Workspace) -> None:
             workspace.receive(print, host="127.0.0.1", port=port)
 
 
+def test_a_name_that_no_machine_has_is_an_error(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECEIVE", "token")
+    with pytest.raises(ClearbarError, match="no name of a machine"):
+        workspace.receive(print, host="ü..b", port=0, token_env=VARIABLE)
+
+
 def test_the_help_shows_how_exporters_are_pointed_there() -> None:
     said = CliRunner().invoke(cli, ["spend", "receive", "--help"]).output
     assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in said

@@ -83,7 +83,9 @@ def store_of(folder: Path) -> BudgetStore:
 
 
 @contextlib.asynccontextmanager
-async def world(folder: Path, url: str, segment_bytes: int = 2**20) -> AsyncIterator[World]:
+async def world(
+    folder: Path, url: str, segment_bytes: int = 2**20, *, waits_for_disk: bool = False
+) -> AsyncIterator[World]:
     (folder / "clearbar.toml").write_text(toml(url, BUDGET))
     key = issue(folder, "letters")
     keeper = WorkspaceKeeper(lambda: Workspace(folder))
@@ -96,7 +98,13 @@ async def world(folder: Path, url: str, segment_bytes: int = 2**20) -> AsyncIter
         "w1",
         in_force,
         await Allowance.open("w1", store_of(folder)),
-        Journal(kept / "journal", "w1", loop, segment_bytes=segment_bytes, waits_for_disk=False),
+        Journal(
+            kept / "journal",
+            "w1",
+            loop,
+            segment_bytes=segment_bytes,
+            waits_for_disk=waits_for_disk,
+        ),
         Upstreams(loop, {}),
         Breakers(),
         LocalTools(folder, {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,27 @@ def test_an_end_that_cannot_be_written_down_is_no_whole_answer_and_leaves_no_hol
             assert set(statuses) <= {0, 200, 500, 503}
             assert {0, 500} & set(statuses)
             assert not it.means.exchanges
+            assert await it.left_held() == 0
+
+    asyncio.run(main())
+
+
+def test_a_disk_that_fails_is_told_to_who_waits_for_it_at_once(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    async def main() -> None:
+        async with world(tmp_path, upstream.url, waits_for_disk=True) as it:
+            asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+            assert await it.ask("hi") == 200
+            slow = [asyncio.create_task(it.ask("slow", 3)) for _ in range(4)]
+            await asyncio.sleep(0.2)
+            monkeypatch.setattr(os, "fdatasync", fail)
+            assert set(await asyncio.gather(*slow)) <= {500, 503}
+            assert await it.ask("hi", 3) in {500, 503}
+            monkeypatch.undo()
             assert await it.left_held() == 0
 
     asyncio.run(main())

@@ -219,12 +219,12 @@ def test_what_no_budget_can_hold_is_not_started_under_one(
 ) -> None:
     before = len(upstream.came)
     headers = {"authorization": f"Bearer {running[1]['letters']}"}
-    answered = running[0].ask("POST", path, {"input_file_id": "file-1"}, headers)
+    answered = running[0].ask("POST", path, {"endpoint": "/v1/responses"}, headers)
     assert answered.status == 403
     assert "no budget can hold" in answered.json["error"]["message"]
     assert len(upstream.came) == before
     headers = {"authorization": f"Bearer {running[1]['plain']}"}
-    assert running[0].ask("POST", path, {"input_file_id": "file-1"}, headers).status == 200
+    assert running[0].ask("POST", path, {"endpoint": "/v1/responses"}, headers).status == 200
 
 
 def test_a_redirect_does_not_lead_a_client_past_the_gateway(

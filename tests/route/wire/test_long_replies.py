@@ -55,6 +55,34 @@ def test_and_what_stands_behind_it() -> None:
     assert used(payload) == METERS
 
 
+@pytest.mark.parametrize("piece", [1000, 65_536, 8 * MB])
+def test_the_model_stands_in_the_first_bytes(piece: int) -> None:
+    answer = {"role": "assistant", "content": LONG}
+    reply = {"id": "chatcmpl-1", "object": "x", "model": "gpt-5-2026", "choices": [answer]}
+    found = metered(compact(reply | {"usage": USAGE}), piece=piece)
+    assert (found.model, found.upstream_id) == ("gpt-5-2026", "chatcmpl-1")
+    assert found.usage is not None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"a": {"model": "other"}, "z": LONG},
+        {"a": 'says "model":"other"', "z": LONG},
+        {"a": [{"model": "other"}], "z": LONG},
+        {"model": 7, "z": LONG},
+        {"z": LONG, "model": "too late"},
+    ],
+)
+def test_what_only_looks_like_the_model_is_not(reply: dict[str, Any]) -> None:
+    assert metered(compact(reply | {"usage": USAGE})).model == ""
+
+
+def test_the_model_is_found_behind_what_looks_like_it() -> None:
+    reply = {"a": {"model": "other"}, "model": "gpt-5-2026", "z": LONG, "usage": USAGE}
+    assert metered(compact(reply)).model == "gpt-5-2026"
+
+
 def test_of_embeddings_and_messages_too() -> None:
     embeddings = {"data": [LONG], "usage": {"prompt_tokens": 9, "total_tokens": 9}}
     usage = metered(compact(embeddings), EMBEDDINGS).usage

@@ -9,7 +9,7 @@ import pytest
 
 from clearbar.route.wire.operation import operation_of
 from clearbar.route.wire.reading import read_body
-from clearbar.route.wire.stored import NONE, Use, hashed, told_by, use_of
+from clearbar.route.wire.stored import NONE, Use, hashed, keeps_answer, told_by, use_of
 
 JSON = [(b"content-type", b"application/json")]
 
@@ -66,16 +66,44 @@ def test_an_action_with_a_body_makes_objects_and_names_those_in_it() -> None:
     assert use("POST", "/v1/threads/runs", {"assistant_id": "asst_1"}).named == {"asst_1"}
 
 
-def test_an_answer_is_stored_unless_the_request_says_otherwise() -> None:
-    asked: dict[str, Any] = {"model": "gpt-5", "input": "hi"}
-    assert use("POST", "/v1/responses", asked) == Use(makes=True)
-    assert use("POST", "/v1/responses", asked | {"store": False}) == NONE
+def keeps(path: str, **more: object) -> bool:
+    operation = operation_of("POST", path, JSON)
+    asked = read_body(operation, json.dumps({"model": "gpt-5"} | more).encode())
+    return keeps_answer(operation.name, asked)
 
 
-def test_a_chat_is_stored_where_the_request_says_so() -> None:
-    asked: dict[str, Any] = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}
+def test_an_answer_of_the_responses_api_is_kept_unless_the_request_says_otherwise() -> None:
+    assert keeps("/v1/responses", input="hi")
+    assert not keeps("/v1/responses", input="hi", store=False)
+    assert not keeps("/v1/chat/completions", messages=[])
+    assert use("POST", "/v1/responses", {"model": "gpt-5", "input": "hi"}) == NONE
+
+
+def test_a_chat_is_an_object_where_the_request_says_so() -> None:
+    asked: dict[str, Any] = {"model": "gpt-5", "messages": []}
     assert use("POST", "/v1/chat/completions", asked) == NONE
     assert use("POST", "/v1/chat/completions", asked | {"store": True}) == Use(makes=True)
+
+
+def test_tools_of_the_provider_may_make_files() -> None:
+    tools = [{"type": "code_interpreter", "container": {"type": "auto"}}]
+    asked = {"model": "gpt-5", "input": "hi", "tools": tools}
+    assert use("POST", "/v1/responses", asked) == Use(makes=True)
+
+
+def test_a_name_in_other_signs_is_found_as_well() -> None:
+    body = (
+        rb'{"model":"gpt-5","input":[{"role":"user","content":'
+        rb'[{"type":"input_file","file\u005fid":"file-1"}]}]}'
+    )
+    operation = operation_of("POST", "/v1/responses", JSON)
+    assert use_of("POST", operation, read_body(operation, body), body).named == {"file-1"}
+
+
+def test_a_picture_in_the_body_refers_to_nothing() -> None:
+    picture = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    asked = {"model": "gpt-5", "input": [{"role": "user", "content": [picture]}]}
+    assert use("POST", "/v1/responses", asked) == NONE
 
 
 @pytest.mark.parametrize(
@@ -84,7 +112,6 @@ def test_a_chat_is_stored_where_the_request_says_so() -> None:
         ({"previous_response_id": "resp_1"}, {"resp_1"}),
         ({"conversation": "conv_1"}, {"conv_1"}),
         ({"conversation": {"id": "conv_1"}}, {"conv_1"}),
-        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, {"msg_1"}),
         ({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]}]},
          {"file-1"}),
         ({"tools": [{"type": "file_search", "vector_store_ids": ["vs_1", "vs_2"]}]},

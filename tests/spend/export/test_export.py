@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import os
+import stat
 from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,6 +17,7 @@ from tests.spend.export.conftest import calls, make, total_usd
 
 from clearbar.core.errors import ClearbarError, UnknownName
 from clearbar.core.period import ALL
+from clearbar.spend.export.write import whole, write_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,3 +200,39 @@ def test_an_export_in_focus_is_no_bill_to_be_read_again(own: Exported) -> None:
     summary = own.workspace.add([str(path)])
     assert (summary.new, summary.quarantined) == (0, 1)
     assert own.spent_usd() == before
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_name_that_is_a_formula_is_not_run_by_a_spreadsheet(name: str) -> None:
+    stream = io.StringIO()
+    write_csv(stream, ["team"], [{"team": name}])
+    [_, [cell]] = csv.reader(io.StringIO(stream.getvalue(), newline=""))
+    assert cell == f"'{name}"
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"), [(Decimal("-1.5"), "-1.5"), (-3, "-3"), ("-", "-"), ("a=b", "a=b")]
+)
+def test_numbers_and_plain_names_stay_as_they_are(value: object, cell: str) -> None:
+    stream = io.StringIO()
+    write_csv(stream, ["of"], [{"of": value}])
+    assert stream.getvalue() == f"of\n{cell}\n"
+
+
+def test_what_a_link_names_is_replaced_and_not_the_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "october.csv", tmp_path / "latest.csv"
+    target.write_text("old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    with whole(link) as staged:
+        staged.write_text("new")
+    assert link.is_symlink()
+    assert (target.read_text(), stat.S_IMODE(target.stat().st_mode)) == ("new", 0o600)
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ClearbarError, match="no regular file"), whole(pipe):
+        pass
+    assert pipe.is_fifo()

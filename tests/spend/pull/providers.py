@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -23,6 +23,15 @@ class Refusal(Exception):  # noqa: N818 - an answer
         super().__init__(status)
         self.status = status
         self.headers = headers or {}
+
+
+class Packed(Exception):  # noqa: N818 - an answer
+    """A page as packed bytes."""
+
+    def __init__(self, coding: str, body: bytes) -> None:
+        super().__init__(coding)
+        self.coding = coding
+        self.body = body
 
 
 class Provider:
@@ -75,6 +84,13 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
             except ConnectionError:
                 self.close_connection = True
+            except Packed as packed:
+                self.send_response(200)
+                self.send_header("content-encoding", packed.coding)
+                self.send_header("content-length", str(len(packed.body)))
+                self.end_headers()
+                with suppress(OSError):
+                    self.wfile.write(packed.body)
             else:
                 self.send_response(200)
                 self.send_header("content-type", "application/json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from base64 import b64decode
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from clearbar.core.errors import UnknownName
 from clearbar.spend.pull import anthropic, langfuse, litellm, openrouter
 from clearbar.spend.pull.api import PullError
 from clearbar.spend.pull.apis import APIS, api_named
+from clearbar.spend.pull.content import kept_of
 from clearbar.spend.pull.fetch import Fetcher
 from clearbar.spend.pull.pulling import pull
 
@@ -172,6 +174,36 @@ def test_what_litellm_logs_of_prompts_and_answers_is_not_kept(
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*.json"))
     assert b"secret words" not in kept
     assert b'"prompt_tokens":3' in kept
+
+
+ROW: Any = {
+    "request_id": "r-1",
+    "api_key": "sk-secret-words",
+    "startTime": "2026-11-20T00:00:00Z",
+    "request_tags": ["team:shop"],
+    "prompt_tokens": 3,
+    "a_field_of_tomorrow": "secret words",
+    "metadata": json.dumps(
+        {
+            "user_api_key_alias": "shop",
+            "usage_object": {"prompt_tokens_details": {"cached_tokens": 2}},
+            "error_information": {"error_message": "secret words", "number": 4711},
+            "hooks": [{"of": ["secret words"]}],
+        }
+    ),
+}
+
+
+def test_of_litellms_texts_only_those_that_are_known_are_kept() -> None:
+    page = {"data": [ROW], "total_pages": 1}
+    kept = kept_of(litellm.API, b"", page)
+    [row] = json.loads(kept)["data"]
+    assert b"secret" not in kept
+    assert b"4711" not in kept
+    assert row["request_tags"] == ["team:shop"]
+    assert row["api_key"] == hashlib.sha256(b"sk-secret-words").hexdigest()
+    assert row["metadata"]["user_api_key_alias"] == "shop"
+    assert row["metadata"]["usage_object"] == {"prompt_tokens_details": {"cached_tokens": 2}}
 
 
 def test_numbers_of_a_page_that_is_kept_in_parts_stay_exact(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.spend.pull.providers import Provider, Refusal
+from tests.spend.pull.providers import Packed, Provider, Refusal
 
 from clearbar.spend.pull import openai
 from clearbar.spend.pull.api import Ask, PullError
-from clearbar.spend.pull.fetch import MAX_TRIES, Fetcher
+from clearbar.spend.pull.fetch import MAX_PAGE_BYTES, MAX_TRIES, Fetcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ class Asking:
     """Asks the provider; notes how long it would have slept."""
 
     def __init__(self, provider: Provider) -> None:
+        self.ask = ASK
         self.slept_s: list[float] = []
         self.environment = {"OPENAI_ADMIN_KEY": "sk-1", "OPENAI_BASE_URL": provider.url}
 
@@ -36,7 +38,7 @@ class Asking:
         with Fetcher(
             openai.API, self.environment, self.slept_s.append, lambda: 1.0, lambda: NOON
         ) as fetcher:
-            return fetcher.page(ASK)
+            return fetcher.page(self.ask)
 
 
 @pytest.fixture
@@ -129,3 +131,63 @@ def test_no_error_shows_the_key(asking: Asking, provider: Provider) -> None:
     with pytest.raises(PullError) as error:
         asking.page()
     assert "sk-1" not in str(error.value) + repr(error.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "http://host:port", "https://a..b", "http://" + "a" * 300]
+)
+def test_an_address_that_is_none_is_named(asking: Asking, address: str) -> None:
+    asking.environment["OPENAI_BASE_URL"] = address
+    with pytest.raises(PullError) as error:
+        asking.page()
+    assert "OPENAI_BASE_URL" in error.value.hint
+
+
+@pytest.mark.parametrize("token", ["\ud800", "x" * 200_000])
+def test_a_token_that_no_address_can_hold_is_refused(provider: Provider, token: str) -> None:
+    asking = Asking(provider)
+    asking.ask = Ask("/page", (("page", token),))
+    with pytest.raises(PullError, match="none that can be asked"):
+        asking.page()
+
+
+def test_a_packed_page_is_unpacked(asking: Asking, provider: Provider) -> None:
+    provider.faults = [Packed("gzip", gzip.compress(b"{}"))]
+    assert asking.page() == b"{}"
+
+
+def test_a_little_gzip_that_is_a_very_large_page_is_refused(
+    asking: Asking, provider: Provider
+) -> None:
+    provider.faults = [Packed("gzip", gzip.compress(bytes(MAX_PAGE_BYTES + 1), 1))]
+    with pytest.raises(PullError, match="a page of more than"):
+        asking.page()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "why"),
+    [
+        ("gzip", b"{}", "no gzip"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"{}")), "packed in another way"),
+        ("zstd", b"{}", "packed in another way"),
+    ],
+)
+def test_a_body_that_cannot_be_unpacked_is_refused(
+    asking: Asking, provider: Provider, coding: str, body: bytes, why: str
+) -> None:
+    provider.faults = [Packed(coding, body)]
+    with pytest.raises(PullError, match=why):
+        asking.page()
+
+
+def test_gzip_that_is_cut_short_is_asked_for_again(asking: Asking, provider: Provider) -> None:
+    provider.faults = [Packed("gzip", gzip.compress(b"{}")[:-3])]
+    assert asking.page() == b'{"a": "1 2"}'
+
+
+def test_a_page_that_comes_drop_by_drop_is_given_up(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearbar.spend.pull.fetch._PAGE_S", -1.0)
+    with pytest.raises(PullError, match="took more than"):
+        asking.page()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.spend.pull.providers import OpenAi, Refusal, completions
 
+from clearbar.core.errors import ClearbarError
 from clearbar.core.period import parse_period
+from clearbar.spend.pull.kept import only_one
 from clearbar.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -234,3 +236,45 @@ def test_what_a_killed_pull_has_kept_is_added_by_the_next(
     pulling.workspace = Workspace(pulling.folder, clock=lambda: pulling.now)
     pulling.pull()
     assert pulling.tokens() == {"gpt-4o": 1_000}
+
+
+def test_what_a_killed_pull_has_begun_is_not_read(pulling: Pulling, provider: OpenAi) -> None:
+    provider.usage[TODAY] = [completions("gpt-4o", 1_000)]
+    pulling.pull(account="eu")
+    [page] = [each for each in pulling.pages() if b"gpt-4o" in each.read_bytes()]
+    begun = page.parent.parent / ".0123456789abcdef"
+    begun.mkdir()
+    (begun / page.name).write_bytes(page.read_bytes())
+    pulling.pull(account="eu")
+    assert pulling.tokens() == {"gpt-4o": 1_000}
+    assert not begun.exists()
+
+
+def test_two_pulls_at_once_are_refused(pulling: Pulling) -> None:
+    place = pulling.folder / ".clearbar" / "pulled" / "openai"
+    with only_one(place), pytest.raises(ClearbarError, match="another pull of openai"):
+        pulling.pull()
+    assert pulling.pull()
+
+
+@pytest.mark.parametrize(
+    ("since", "why"), [(date(2026, 11, 21), "yet to come"), (date(202, 11, 1), "no API knows")]
+)
+def test_a_day_that_no_api_knows_is_refused(pulling: Pulling, since: date, why: str) -> None:
+    with pytest.raises(ClearbarError, match=why):
+        pulling.pull(since=since)
+
+
+def test_behind_a_pull_from_the_time_to_come_nothing_is_pulled(pulling: Pulling) -> None:
+    pulling.now += timedelta(days=400)
+    pulling.pull()
+    pulling.now -= timedelta(days=390)
+    assert {each.failed is None for each in pulling.pull()} == {False}
+
+
+def test_pages_that_tell_nothing_are_counted_and_not_kept(
+    pulling: Pulling, provider: OpenAi
+) -> None:
+    provider.usage[TODAY] = [completions("gpt-4o", 1_000)]
+    assert sum(each.pages for each in pulling.pull()) > 1
+    assert len(pulling.pages()) == 1

@@ -106,7 +106,9 @@ def _given(record: Record) -> int:
 def _standing(each: Told) -> tuple[object, ...]:
     record = each.record
     output = -1 if record.output_tokens is None else record.output_tokens
-    return (record.usage != "missing", RANKS[record.evidence], record.final, output)
+    rank = RANKS[record.evidence]
+    seen = min(rank, 2.5) if record.usage == "partial" else rank
+    return (record.usage != "missing", seen, rank, record.final, output)
 
 
 def _id(name: str) -> str:

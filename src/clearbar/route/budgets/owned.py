@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from clearbar.route.wire.stored import hashed
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from clearbar.route.budgets.store import BudgetStore
+    from clearbar.route.journal.entry import Ended, Held
+    from clearbar.tools.address import Protocol
 
-FLEETING_DAYS: Final = 60
+KEPT_DAYS: Final = 60
 """Providers keep answers for a month."""
+_DAY_US: Final = 86_400_000_000
 _FOR_GOOD: Final = 10**9
 
 
@@ -26,6 +31,18 @@ class Owned(NamedTuple):
     workflow: str
     lapses_on_day: int = _FOR_GOOD
     """Since 1970: when the provider has removed it."""
+
+
+def kept_answer(workflow: str, protocol: Protocol, answer_id: str, at_us: int) -> Owned:
+    """Return the answer to a workflow that a provider keeps for a while."""
+    return Owned(hashed(protocol, answer_id), workflow, at_us // _DAY_US + KEPT_DAYS)
+
+
+def answers_in(calls: Iterable[tuple[Held, Ended | None]]) -> Iterator[Owned]:
+    """Yield the answers that providers may have kept, of the calls of a journal."""
+    for held, ended in calls:
+        if ended is not None and ended.upstream_id and held.operation == "responses":
+            yield kept_answer(held.workflow, "openai", ended.upstream_id, held.at_us)
 
 
 class OwnedObjects:

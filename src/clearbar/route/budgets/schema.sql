@@ -48,3 +48,12 @@ CREATE TABLE IF NOT EXISTS budget_begun (
     place BIGINT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS budget_begun_by_place ON budget_begun (place);
+
+-- Who made what lies at the providers: ids only as hashes. lapses_on_day: since 1970, when the
+-- provider has removed it.
+CREATE TABLE IF NOT EXISTS owned_objects (
+    object TEXT PRIMARY KEY,
+    workflow TEXT NOT NULL,
+    lapses_on_day BIGINT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS owned_objects_by_day ON owned_objects (lapses_on_day);

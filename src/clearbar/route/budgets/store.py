@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from clearbar.route.budgets.database import Database, Session
     from clearbar.route.budgets.leases import Allotted, Ask, Need
 
-_VERSION: Final = 1
+_VERSION: Final = 2
+"""2 has the owners of objects, which 1 has not."""
 _SCHEMA_LOCK: Final = 7_231_185
 MOST_ASKS: Final = 256
 """Accounts in one exchange."""
@@ -164,11 +165,21 @@ class BudgetStore:
         version = session.rows("SELECT version FROM budget_format")
         if not version:
             session.run("INSERT INTO budget_format (version) VALUES (?)", _VERSION)
+        elif version[0][0] == 1:
+            self._renew(session)
         elif version[0][0] != _VERSION:
             raise BudgetStoreError(
                 "the budgets were written by a newer Clearbar",
                 "upgrade: pip install -U clearbar",
             )
+
+    def _renew(self, session: Session) -> None:
+        """Add the tables that an older Clearbar did not make; several may come to it at once."""
+        if self.locking:
+            session.rows("SELECT pg_advisory_xact_lock(?)", _SCHEMA_LOCK)
+        for statement in schema():
+            session.run(statement)
+        session.run("UPDATE budget_format SET version = ?", _VERSION)
 
 
 def _beat(session: Session, incarnation: Incarnation) -> bool:

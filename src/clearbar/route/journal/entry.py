@@ -57,10 +57,17 @@ class Held(msgspec.Struct, array_like=True, tag="H", frozen=True, gc=False):
     output_tokens: int = 0
     """The most that it may answer with; 0 where it answers with none."""
     worker: str = ""
+    """Under whose name the money is held: `FAMILY~LIFE` once the worker has begun another life in
+    the store of budgets."""
     sampled: bool = True
     """Whether its span is sent on: what the trace context that came in says; True without one."""
     declared: bool = False
     """Whether its price is one that the workspace declares of the tool, not the book's."""
+
+
+def family_of(worker: str) -> str:
+    """Return the name of a worker's journal and process, whichever its life in the store."""
+    return worker.partition("~")[0]
 
 
 class Ended(msgspec.Struct, array_like=True, tag="E", frozen=True, gc=False):

@@ -98,7 +98,7 @@ class Journal:
         """The spare segment that is known to be there: it is not asked again."""
         self._retry_at = 0.0
         self._durable = self._at
-        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._waiting: deque[tuple[int, Callable[[], None], Callable[[], None] | None]] = deque()
         self._committing = False
         self._gather = False
         self._gathering: TimerHandle | None = None
@@ -145,14 +145,21 @@ class Journal:
             self._loop.call_later(self._idle_commit_s, self._remind)
         return self._before + end
 
-    def when_durable(self, position: int, call: Callable[[], None]) -> None:
+    def when_durable(
+        self,
+        position: int,
+        call: Callable[[], None],
+        lost: Callable[[], None] | None = None,
+    ) -> None:
         """Have something called, on the loop, once all lines up to a position are on the disk.
 
         Where the journal does not wait for the disk, it is called at once. Calls are made in the
-        order in which they were asked for. None is made once the journal is broken or closed. What
-        a call raises goes to the loop's exception handler.
+        order in which they were asked for. None is made once the journal is broken or closed: then
+        `lost` is called in its place. What a call raises goes to the loop's exception handler.
         """
         if self._error is not None:
+            if lost is not None:
+                self._loop.call_soon(lost)
             return
         if not self._waits_for_disk:
             call()
@@ -163,8 +170,10 @@ class Journal:
         if not self._committing and self._open <= 0 and self._swift >= SWIFT_COMMITS:
             if self._commit_here():
                 call()
+            elif lost is not None:
+                self._loop.call_soon(lost)
             return
-        self._waiting.append((position, call))
+        self._waiting.append((position, call, lost))
         if not self._committing:
             self._begin_commit()
         elif self._gathering is not None and self._open <= 0:
@@ -287,7 +296,10 @@ class Journal:
     def _on_error(self, error: OSError) -> None:
         if self._error is None:
             self._error, self._end = _broken(self._folder, error), 0
-            self._waiting.clear()
+            waiting, self._waiting = self._waiting, deque()
+            for _, _, lost in waiting:
+                if lost is not None:
+                    self._loop.call_soon(lost)
             if self._on_broken is not None:
                 self._on_broken(self._error)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from clearbar.route.journal.entry import Ended, Held, Refused
+from clearbar.route.journal.entry import Ended, Held, Refused, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,7 +101,7 @@ class Feed:
 
         What was held for them is taken, as the ledger takes it. Returns how many there were.
         """
-        lost = [held for held in self._open.values() if held.worker == worker]
+        lost = [held for held in self._open.values() if family_of(held.worker) == worker]
         for held in lost:
             del self._open[held.call_id]
             self._end(
@@ -162,9 +162,9 @@ class InFlight:
 
     def calls(self, begun: Sequence[Held], ended: Sequence[tuple[Held, Ended]]) -> None:
         """Count the calls that began, and those that ended, however they did."""
-        for worker, count in Counter([held.worker for held in begun]).items():
+        for worker, count in Counter([family_of(held.worker) for held in begun]).items():
             self._calls[worker] = self.of(worker) + count
-        for worker, count in Counter([held.worker for held, _ in ended]).items():
+        for worker, count in Counter([family_of(held.worker) for held, _ in ended]).items():
             self._calls[worker] = self.of(worker) - count
 
     def refused(self, refused: Refused) -> None:

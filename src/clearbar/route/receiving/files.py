@@ -48,6 +48,7 @@ class Files:
         self._descriptor = os.open(
             folder / CURRENT, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE
         )
+        self._sync_folder()
         self._take_over(now_s)
 
     @property

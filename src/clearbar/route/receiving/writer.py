@@ -35,13 +35,15 @@ _MOST_FILES: Final = 8
 _RETRY_S: Final = 5
 _GZIP: Final = 31
 """Of zlib: a window of 15 bits, in a gzip wrapper."""
+_MOST_MEMBERS: Final = 64
+"""Gzip may be several, one behind the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
     """How much of anything is held."""
 
-    unpacked_bytes: int = 64 * 2**20
+    unpacked_bytes: int = 16 * 2**20
     """Of one request."""
     waiting_bytes: int = 64 * 2**20
     """Of all bodies that wait for the disk; more are asked to come again."""
@@ -132,26 +134,28 @@ class Writer:
         return True, jobs
 
     def _keep(self, jobs: list[Job]) -> None:
-        answers: list[Answer] = []
-        lines = []
+        """Put jobs on the disk and answer them, as many at once as may be held when unpacked."""
+        read: list[tuple[Job, Kept | Answer]] = []
+        size = 0
         for job in jobs:
             found = self._read(job)
+            read.append((job, found))
             if isinstance(found, Kept):
-                lines += found.lines
-                found = taken(job.signal, found.refused, found.why, is_json=job.is_json)
-            answers.append(found)
+                size += sum(len(line.payload) for line in found.lines)
+            if size >= self._room.batch_bytes:
+                self._write(read)
+                read, size = [], 0
+        self._write(read)
+
+    def _write(self, read: list[tuple[Job, Kept | Answer]]) -> None:
+        why = ""
+        lines = [line for _, found in read if isinstance(found, Kept) for line in found.lines]
         try:
             if lines:
                 self._files.append(lines, time.monotonic())
         except OSError as error:
             why = f"it cannot be kept: {error.strerror}"
-            answers = [
-                refusal(503, why, is_json=job.is_json, retry_after_s=_RETRY_S)
-                if answer.status == 200  # noqa: PLR2004 - what could have been taken
-                else answer
-                for job, answer in zip(jobs, answers, strict=True)
-            ]
-        self._tell(self._answer, list(zip(jobs, answers, strict=True)))
+        self._tell(self._answer, [(job, _answered(job, found, why)) for job, found in read])
 
     def _read(self, job: Job) -> Kept | Answer:
         try:
@@ -164,16 +168,22 @@ class Writer:
             return refusal(400, "no OTLP export request", is_json=job.is_json)
 
     def _unpacked(self, payload: bytes) -> bytes:
-        unpacking = zlib.decompressobj(_GZIP)
-        try:
-            found = unpacking.decompress(payload, self._room.unpacked_bytes)
-        except zlib.error as error:
-            raise QuarantineError("no gzip") from error
-        if unpacking.unconsumed_tail:
-            raise QuarantineError(f"larger than {self._room.unpacked_bytes} bytes when unpacked")
-        if not unpacking.eof:
-            raise QuarantineError("gzip that is cut short")
-        return found
+        most = self._room.unpacked_bytes
+        found = bytearray()
+        for _ in range(_MOST_MEMBERS):
+            unpacking = zlib.decompressobj(_GZIP)
+            try:
+                found += unpacking.decompress(payload, most + 1 - len(found))
+            except zlib.error as error:
+                raise QuarantineError("no gzip") from error
+            if len(found) > most:
+                raise QuarantineError(f"larger than {most} bytes when unpacked")
+            if not unpacking.eof:
+                raise QuarantineError("gzip that is cut short")
+            payload = unpacking.unused_data
+            if not payload:
+                return bytes(found)
+        raise QuarantineError("gzip of too many parts")
 
     def _answer(self, answered: list[tuple[Job, Answer]]) -> None:
         """Send the answers; in the loop's thread."""
@@ -210,3 +220,12 @@ class Writer:
     def _tell(self, call: Callable[..., None], what: object) -> None:
         with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
             self._loop.call_soon_threadsafe(call, what)
+
+
+def _answered(job: Job, found: Kept | Answer, why: str) -> Answer:
+    """Return the answer to a job; `why` says why what could have been taken is not on the disk."""
+    if isinstance(found, Answer):
+        return found
+    if why and found.lines:
+        return refusal(503, why, is_json=job.is_json, retry_after_s=_RETRY_S)
+    return taken(job.signal, found.refused, found.why, is_json=job.is_json)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from clearbar.route.serving.headers import header, reply_headers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clearbar.route.http.message import Reply
     from clearbar.route.serving.headers import Headers
     from clearbar.route.serving.means import Means
@@ -84,17 +86,20 @@ class Answering:
         if self._size > GATHERED_BYTES:
             self._start()
 
-    def finish(self, rest: bytes, position: int) -> None:
-        """End the reply as soon as the journal is durable up to `position`."""
+    def finish(self, rest: bytes, position: int, lost: Callable[[], None]) -> None:
+        """End the reply as soon as the journal is durable up to `position`.
+
+        `lost` is called where it never will be: before anything was sent, or after `started`.
+        """
         if rest and self._copy is not None:
             self._keep_copy(rest)
         if self.started:
             reply = self._reply
-            self._means.journal.when_durable(position, lambda: reply.end(rest))
+            self._means.journal.when_durable(position, lambda: reply.end(rest), lost)
             return
         if rest:
             self._pieces.append(rest)
-        self._means.journal.when_durable(position, self._send)
+        self._means.journal.when_durable(position, self._send, lost)
 
     def cut(self, event: bytes) -> None:
         """Break the reply off so that the client sees that it is not whole; with a last word."""

@@ -14,6 +14,7 @@ from clearbar.route.journal.entry import Ended, Held
 from clearbar.route.serving.costing import outcome_of, spent_by
 from clearbar.route.serving.flow import Flow
 from clearbar.route.serving.headers import finished_head, header, prepared_head
+from clearbar.route.serving.making import note_kept
 from clearbar.route.trace_context import read_tracestate, traceparent
 from clearbar.route.wire.metering import Events, meter_for
 from clearbar.route.wire.rewriting import rewrite
@@ -60,26 +61,10 @@ class Call:
     """A call in flight."""
 
     __slots__ = (
-        "_asking",
-        "_claim",
-        "_ended",
-        "_held",
-        "_holding",
-        "_inquiry",
-        "_last",
-        "_means",
-        "_meter",
-        "_owner",
-        "_started_s",
-        "_written",
-        "arm",
-        "attempt",
-        "bytes_out",
-        "cost_nusd",
-        "first_byte_s",
-        "status",
-        "tool",
-    )
+        "_asking", "_claim", "_ended", "_held", "_holding", "_inquiry", "_last", "_means",
+        "_meter", "_owner", "_started_s", "_written", "arm", "attempt", "bytes_out", "cost_nusd",
+        "first_byte_s", "status", "tool", "upstream_id",
+    )  # fmt: skip
 
     def __init__(
         self, means: Means, inquiry: Inquiry, tool: Tool, arm: Arm, attempt: int, owner: Owner
@@ -87,8 +72,8 @@ class Call:
         self.tool = tool
         self.arm = arm
         self.attempt = attempt
-        self.status = 0
-        self.cost_nusd = 0
+        self.status = self.cost_nusd = 0
+        self.upstream_id = ""
         self._means = means
         self._inquiry = inquiry
         self._owner = owner
@@ -271,9 +256,12 @@ class Call:
         means = self._means
         metered = None if self._meter is None else self._meter.metered()
         now_us = means.now_us()
+        self.upstream_id = "" if metered is None else metered.upstream_id
+        note_kept(means, self._inquiry, self.upstream_id)
         outcome = outcome_of(outcome, self.status, metered)
+        scale = means.written.scale(self._held, outcome, metered)
         spent = spent_by(
-            self._held, self._claim, self._inquiry, self.tool, outcome, self.status, metered
+            self._held, self._claim, self._inquiry, self.tool, outcome, self.status, metered, scale
         )
         self.cost_nusd = spent.cost_nusd
         ended_s = means.loop.time()

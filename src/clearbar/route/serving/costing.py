@@ -18,7 +18,7 @@ FIRST_WITHOUT_ANSWER: Final = 300
 """A redirect, which is not followed, answers as little as an error."""
 MOST_COST_NUSD: Final = 10**14
 """No call costs a hundred thousand dollars: a reply that says so is not believed."""
-_BYTES_A_TOKEN: Final = 4
+BYTES_A_TOKEN: Final = 4
 """By which usage is estimated where none was reported: about right for English text."""
 _Usage = tuple[dict[str, int], "Known"]
 
@@ -46,12 +46,16 @@ def spent_by(
     outcome: Outcome,
     status: int,
     metered: Metered | None,
+    scale: float = 1.0,
 ) -> Spent:
     """Return what a call used and cost.
 
-    `outcome` is that of `outcome_of`; `metered` is None where no answer began.
+    `outcome` is that of `outcome_of`; `metered` is None where no answer began; `scale` is how many
+    tokens a model writes for each one that it shows.
     """
     usage, known = _usage(inquiry, outcome, status, metered)
+    if known == "estimated" and (shown := usage.get("output_tokens")):
+        usage["output_tokens"] = _written(shown, scale, held.output_tokens)
     nothing = outcome == "unsent" or not inquiry.operation.spends
     refused = known == "none" and (outcome == "error" or status >= FIRST_WITHOUT_ANSWER)
     if nothing or refused:
@@ -72,6 +76,12 @@ def spent_by(
     return Spent(usage, known, cost, priced=True)
 
 
+def _written(shown: int, scale: float, limit: int) -> int:
+    """Return how many tokens were written, at least one and within the limit of the answer."""
+    written = max(round(shown * scale), 1)
+    return max(min(written, limit), shown) if limit else written
+
+
 def _usage(inquiry: Inquiry, outcome: Outcome, status: int, metered: Metered | None) -> _Usage:
     """Return the meters, and whether they were reported; estimated where tokens were spent."""
     asked = inquiry.asked
@@ -82,8 +92,8 @@ def _usage(inquiry: Inquiry, outcome: Outcome, status: int, metered: Metered | N
     if not _tells(outcome, asked, metered, spends=inquiry.operation.spends):
         return {}, "none"
     estimate = {
-        "input_tokens": asked.input_tokens // _BYTES_A_TOKEN + 1,
-        "output_tokens": metered.output_bytes // _BYTES_A_TOKEN + 1,
+        "input_tokens": asked.input_tokens // BYTES_A_TOKEN + 1,
+        "output_tokens": metered.output_bytes // BYTES_A_TOKEN + 1,
     }
     return estimate | dict(metered.partial), "estimated"
 

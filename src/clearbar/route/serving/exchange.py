@@ -17,8 +17,9 @@ from clearbar.route.serving.costing import FIRST_WITHOUT_ANSWER
 from clearbar.route.serving.lane import our_headers, remember_lane
 from clearbar.route.serving.listing import listing
 from clearbar.route.serving.local import ask_here
-from clearbar.route.serving.offering import offer
-from clearbar.route.serving.refusing import JSON, refuse
+from clearbar.route.serving.making import made_by, refused_use, remember
+from clearbar.route.serving.offering import offer, wants_shadow
+from clearbar.route.serving.refusing import JSON, refusal_for, refuse
 from clearbar.route.serving.retrying import failed_by, failed_with, wait_s
 from clearbar.route.serving.understanding import Known, understand
 from clearbar.route.serving.whole import claim_for
@@ -27,7 +28,7 @@ from clearbar.route.wire.refusing import error_event
 
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Collection, Coroutine
     from typing import Any
 
     from clearbar.route.admit import Admitted, Step
@@ -46,22 +47,10 @@ class Exchange:
     """One request in flight."""
 
     __slots__ = (
-        "_admitted",
-        "_answering",
-        "_attempt",
-        "_call",
-        "_failed",
-        "_inquiry",
-        "_means",
-        "_operation",
-        "_reply",
-        "_request",
-        "_shadowed",
-        "_step",
-        "_tries",
-        "_waiting",
+        "_admitted", "_answering", "_attempt", "_call", "_failed", "_inquiry", "_means",
+        "_operation", "_reply", "_request", "_shadowed", "_step", "_tries", "_waiting",
         "request_id",
-    )
+    )  # fmt: skip
 
     def __init__(self, means: Means, request: Request, reply: Reply) -> None:
         self._means = means
@@ -92,11 +81,19 @@ class Exchange:
             self._refuse(found)
             return
         self._inquiry, self._admitted = found
-        self._shadowed = self._wants_shadow(known.shadow_draw)
+        self._shadowed = wants_shadow(means, self._admitted, known.shadow_draw)
         means.exchanges.add(self)
         self._reply.on_gone = self.leave
         self._reply.on_drained = self._drained
-        self._try(self._next if self._admitted.steps else self._list_models)
+        if self._inquiry.use.named:
+            self._begin(self._look_up())
+        else:
+            self._try(self._next if self._admitted.steps else self._list_models)
+
+    async def _look_up(self) -> None:
+        """Go on where the workflow made the objects that the request names."""
+        refusal = await refused_use(self._means, self._inquiry)
+        self._next() if refusal is None else self._refuse(refusal)
 
     def take_over(self, inquiry: Inquiry, admitted: Admitted, call: Call) -> None:
         """Go on where the straight way of `Plain` ends: with the first call of the first tool."""
@@ -115,8 +112,7 @@ class Exchange:
 
     def _list_models(self) -> None:
         """Answer for the upstreams, which are none: with the tools that may be named."""
-        table = self._inquiry.force.table
-        body = listing(self._operation.protocol, self._admitted.route, table)
+        body = listing(self._operation.protocol, self._admitted.route, self._inquiry.force.table)
         self._reply.send(200, [JSON], body)
         self._leave()
 
@@ -148,14 +144,10 @@ class Exchange:
 
     def _failed_inside(self, error: BaseException) -> None:
         """Answer though what was waited for has failed: nobody waits for ever."""
-        refusal = refusals.gateway_failed()
-        if isinstance(error, BudgetStoreError):
-            self._means.note("budget_store", self._means.worker, error.message)
-            refusal = refusals.no_budget_store()
         try:
             if self._call is not None:
                 self._call.cancel()
-            self._refuse(refusal)
+            self._refuse(refusal_for(self._means, error))
         except Exception:  # noqa: BLE001 - it has begun to answer, or nothing can be written down
             self._reply.cut()
             self._leave()
@@ -268,11 +260,31 @@ class Exchange:
             self._means.failed(call.tool.name, failed)
             if answering is not None and not answering.started and self._again(failed):
                 return
-        if answering is not None:
-            answering.finish(rest, position)
-            if failed is None:
-                self._offer(call.tool.name, answering)
+        if answering is None:
+            self._leave()
+        elif not failed and (made := made_by(self._inquiry, call, answering, rest)):
+            self._begin(self._finish_made(made, call.tool.name, answering, rest, position))
+        else:
+            self._finish("" if failed else call.tool.name, answering, rest, position)
+
+    async def _finish_made(self, made: Collection[str], *of: Any) -> None:
+        """End an answer once the store knows whose the objects are that it made."""
+        await remember(self._means, self._inquiry, made)
+        self._finish(*of)
+
+    def _finish(self, tool: str, answering: Answering, rest: bytes, position: int) -> None:
+        """End an answer; what a tool has answered is offered to those who look on."""
+        answering.finish(rest, position, self._lost)
+        if tool:
+            offer(self._means, self._inquiry, self._admitted, tool, answering, self._shadowed)
         self._leave()
+
+    def _lost(self) -> None:
+        """End a reply whose charge cannot be put on the disk: it must not seem whole."""
+        if self._answering is not None and self._answering.started:
+            self._reply.cut()
+        else:
+            self._refuse(refusals.no_journal())
 
     def on_broken(self, call: Call, broken: Broken) -> None:
         """Settle the call; try again where the client has seen nothing, else break off."""
@@ -345,21 +357,7 @@ class Exchange:
             self._means, self._reply, found.status, found.headers, ours, copied=copied
         )
         answering.take(found.body)
-        answering.finish(b"", found.position)
-        self._offer(found.tool, answering)
-        self._leave()
-
-    def _offer(self, tool: str, answering: Answering) -> None:
-        """Offer the answer to the shadow and the capture, where the route wants that."""
-        if (copy := answering.copy()) is not None:
-            kind = answering.content_type
-            offer(self._means, self._inquiry, self._admitted, tool, copy, kind, self._shadowed)
-
-    def _wants_shadow(self, draw: float | None) -> bool:
-        means, admitted = self._means, self._admitted
-        if not admitted.shadow or means.shadow is None:
-            return False
-        return means.shadow.wants(admitted.route, means.draw() if draw is None else draw)
+        self._finish(found.tool, answering, b"", found.position)
 
     def _our_headers(self, tool: str) -> Headers:
         """Return the headers that say what was done with the request."""

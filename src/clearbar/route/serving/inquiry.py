@@ -10,6 +10,7 @@ import msgspec
 
 from clearbar.route.wire.asked import BadBody
 from clearbar.route.wire.fields import FIELDS
+from clearbar.route.wire.stored import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from clearbar.route.serving.means import InForce
     from clearbar.route.wire.operation import Operation
     from clearbar.route.wire.reading import Asked
+    from clearbar.route.wire.stored import Use
 
 NANO: Final = 10**9
 LEAST_OUTPUT_TOKENS: Final = 256
@@ -55,6 +57,8 @@ class Inquiry(NamedTuple):
     """On the loop's clock."""
     known: KnownHead | None = None
     """What is known of its head; None for one that no client sent."""
+    use: Use = NONE
+    """What it does with objects that lie at the provider."""
 
 
 class Claim(NamedTuple):

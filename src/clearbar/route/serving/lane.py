@@ -54,6 +54,7 @@ class Lane:
         "force",
         "head",
         "holdout_share",
+        "keeps_answers",
         "model",
         "operation",
         "passes_credentials",
@@ -72,6 +73,7 @@ class Lane:
         tool = force.table.tools[step.tool]
         self.force: InForce = force
         self.operation = inquiry.operation
+        self.keeps_answers = inquiry.operation.name == "responses"
         self.admitted = admitted
         self.caller: Caller = caller
         """Of the first request: of the next ones, all but the trace."""

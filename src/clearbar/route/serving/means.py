@@ -9,6 +9,7 @@ from clearbar.core.errors import ClearbarError
 from clearbar.route.journal.entry import Noted
 from clearbar.route.serving.endpoint import endpoint_of
 from clearbar.route.serving.refusing import Strangers
+from clearbar.route.serving.written import Written
 from clearbar.tools.address import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from clearbar.route.serving.endpoint import Endpoint
     from clearbar.route.serving.ids import Ids
     from clearbar.route.serving.local import LocalTools
+    from clearbar.route.serving.owners import Owners
     from clearbar.route.serving.retrying import Failed
     from clearbar.route.watching.grading import Grading
     from clearbar.route.watching.shadow import ShadowDesk
@@ -76,6 +78,9 @@ class Means:
     draw: Callable[[], float]
     """A random number in [0, 1)."""
     strangers: Strangers = field(default_factory=Strangers)
+    written: Written = field(default_factory=Written)
+    owners: Owners | None = None
+    """Without one, nobody is known to have made anything."""
     shadow: ShadowDesk | None = None
     capturing: Capturing | None = None
     exchanges: set[InFlight] = field(default_factory=set)

@@ -21,10 +21,13 @@ from clearbar.route.serving.exchange import Exchange
 from clearbar.route.serving.headers import header, reply_headers
 from clearbar.route.serving.inquiry import Inquiry, as_sent, claim_of
 from clearbar.route.serving.known_head import KnownHead
+from clearbar.route.serving.refusals import no_journal
+from clearbar.route.serving.refusing import refuse
 from clearbar.route.serving.understanding import Known
 from clearbar.route.wire.metering import whole_metered
 from clearbar.route.wire.reading import BadBody, read_body
 from clearbar.route.wire.rewriting import rewrite
+from clearbar.route.wire.stored import is_plain, keeps_answer
 
 if TYPE_CHECKING:
     from clearbar.route.http.message import Reply, Request
@@ -53,6 +56,8 @@ def serve(means: Means, request: Request, reply: Reply) -> None:
         Exchange(means, request, reply).begin()  # which says why
         return
     lane = head.lanes.get(asked.model)
+    if not is_plain(head.operation.name, asked, request.body):
+        lane = None  # what it does with objects at the provider is looked at
     if lane is None or asked.metadata or asked.user:
         Exchange(means, request, reply).begin(Known(asked, means.draw(), None))
     elif lane.by_chance and (known := _strayed(means, lane, asked)) is not None:
@@ -235,9 +240,18 @@ class Plain:
         if self._holding is not None:
             means.allowance.settle(self._holding, ended.cost_nusd)
         means.worked(lane.tool.name)
+        if lane.keeps_answers and ended.upstream_id:
+            self._note_kept(ended.upstream_id)
         reply.on_gone = None
         means.exchanges.discard(self)
-        means.journal.when_durable(position, self._send)
+        means.journal.when_durable(position, self._send, self._lost)
+
+    def _note_kept(self, answer_id: str) -> None:
+        """Note whose an answer is that the provider keeps."""
+        owners, lane = self._means.owners, self._lane
+        if owners is not None and keeps_answer(lane.operation.name, self._asked):
+            workflow, protocol = lane.caller.workflow, lane.operation.protocol
+            owners.note_answer(workflow, protocol, answer_id, self._at_us)
 
     def on_broken(self, broken: Broken) -> None:
         """Hear from the transport."""
@@ -287,6 +301,13 @@ class Plain:
         else:
             ours = [*lane.our_headers(), (b"x-clearbar-request-id", self.request_id.encode())]
             reply.send(self._status, reply_headers(headers, ours), self._body)
+
+    def _lost(self) -> None:
+        """Refuse where the charge cannot be put on the disk."""
+        caller = self._lane.caller
+        refuse(
+            self._means, self._reply, self._lane.operation, caller, self.request_id, no_journal()
+        )
 
     # Out of the ordinary.
 

@@ -114,13 +114,40 @@ def unmetered() -> Refusal:
     )
 
 
+def lists_objects() -> Refusal:
+    """Refuse to list what lies at the provider: it is of all workflows."""
+    return Refusal(
+        "lists_objects",
+        403,
+        "This lists what lies at the provider for all workflows that share its key. Ask for single"
+        " objects by their ids, or list them outside the gateway. Where all workflows may see all,"
+        " whoever runs the gateway can set shared_objects = true under [gateway].",
+    )
+
+
+def other_object(workflow: str) -> Refusal:
+    """Refuse an object that another workflow made, or nobody is known to have made."""
+    return Refusal(
+        "other_object",
+        403,
+        f"The workflow {workflow} has not made this object through the gateway. Ask for it under"
+        " the key of the workflow that made it. Where all workflows may use all objects, whoever"
+        " runs the gateway can set shared_objects = true under [gateway].",
+    )
+
+
+def too_many_objects() -> Refusal:
+    """Refuse what names more objects than can be looked at."""
+    return Refusal("too_many_objects", 400, "The body names more than 1,000 objects: send fewer.")
+
+
 def no_journal() -> Refusal:
     """Refuse while the journal has no room: nothing is asked that could not be written down."""
     return Refusal(
         "no_journal",
         503,
-        "The disk of the gateway is full, so that calls cannot be written down. Try again; whoever"
-        " runs the gateway has to make room.",
+        "The disk of the gateway is full or fails, so that calls cannot be written down. Try again;"
+        " whoever runs the gateway has to make room.",
         10,
     )
 

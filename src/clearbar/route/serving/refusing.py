@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from clearbar.route.budgets.holding import BudgetStoreError
 from clearbar.route.journal.entry import Refused
+from clearbar.route.serving import refusals
 from clearbar.route.wire.refusing import error_body
 
 if TYPE_CHECKING:
@@ -69,3 +71,11 @@ def refuse(
     else:
         headers.append((b"retry-after", b"%d" % refusal.retry_after_s))
     reply.send(refusal.status, headers, error_body(operation.protocol, refusal, request_id))
+
+
+def refusal_for(means: Means, error: BaseException) -> Refusal:
+    """Return why a request is not served whose work has failed here."""
+    if not isinstance(error, BudgetStoreError):
+        return refusals.gateway_failed()
+    means.note("budget_store", means.worker, error.message)
+    return refusals.no_budget_store()

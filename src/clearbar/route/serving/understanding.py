@@ -9,13 +9,16 @@ from clearbar.route.serving import refusals
 from clearbar.route.serving.inquiry import Inquiry
 from clearbar.route.serving.known_head import known_head
 from clearbar.route.wire.reading import BadBody, read_body
+from clearbar.route.wire.stored import NONE, use_of
 
 if TYPE_CHECKING:
     from clearbar.route.admit import Admitted
     from clearbar.route.http.message import Request
-    from clearbar.route.serving.means import Means
+    from clearbar.route.identity import Identified
+    from clearbar.route.serving.means import InForce, Means
     from clearbar.route.wire.operation import Operation
     from clearbar.route.wire.reading import Asked
+    from clearbar.route.wire.stored import Use
 
 
 class Known(NamedTuple):
@@ -51,16 +54,20 @@ def understand(
     admitted = force.admission.admit(caller, operation, asked, known.arm_draw, begun=begun)
     if isinstance(admitted, Refusal):
         return admitted
+    enforced = admitted.route.mode == "enforce"
     accounts = force.accounts.at_us(caller, now_us) if operation.spends else ()
-    if operation.unmetered and accounts and admitted.route.mode == "enforce":
-        return refusals.unmetered()
+    use = _use(request, operation, asked, force)
+    if use is not NONE and _with_own_credentials(identified, admitted, force):
+        use = NONE
+    if refusal := _refused(operation, use, held=enforced and bool(accounts)):
+        return refusal
     inquiry = Inquiry(
         request,
         operation,
         asked,
         caller,
         force,
-        admitted.route.mode == "enforce",
+        enforced,
         request_id,
         accounts,
         begun,
@@ -68,8 +75,31 @@ def understand(
         now_us,
         means.loop.time(),
         head,
+        use,
     )
     return inquiry, admitted
+
+
+def _refused(operation: Operation, use: Use, *, held: bool) -> Refusal | None:
+    """Return why what is to be done at the provider cannot be; `held`: a budget is to hold."""
+    if operation.unmetered and held:
+        return refusals.unmetered()
+    if use.lists:
+        return refusals.lists_objects()
+    return refusals.too_many_objects() if use.too_many else None
+
+
+def _use(request: Request, operation: Operation, asked: Asked | None, force: InForce) -> Use:
+    """Return what a request does with objects that workflows do not share."""
+    if force.table.settings.shared_objects:
+        return NONE
+    return use_of(request.method, operation, asked, request.body)
+
+
+def _with_own_credentials(identified: Identified, admitted: Admitted, force: InForce) -> bool:
+    """Return whether objects are those of the client's own account, and not of the gateway's."""
+    upstreams = force.table.settings.upstreams
+    return identified.passes_credentials and all(step.tool in upstreams for step in admitted.steps)
 
 
 def _asked(operation: Operation, request: Request) -> Asked | Refusal | None:

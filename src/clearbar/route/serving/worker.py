@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from clearbar.core.errors import ClearbarError
 from clearbar.route.budgets.allowance import Allowance
 from clearbar.route.budgets.opening import open_store
+from clearbar.route.budgets.owned import OwnedObjects
 from clearbar.route.capturing.capturing import Capturing
 from clearbar.route.http.front import Front, keep_time
 from clearbar.route.http.limits import Limits
@@ -32,6 +33,7 @@ from clearbar.route.serving.ids import Ids
 from clearbar.route.serving.local import LocalTools
 from clearbar.route.serving.means import Means
 from clearbar.route.serving.open_files import clients_that_fit, raise_limit
+from clearbar.route.serving.owners import Owners
 from clearbar.route.serving.plain import serve as serve_request
 from clearbar.route.serving.reload import in_force_of
 from clearbar.route.snapshot import SnapshotReader, read
@@ -157,6 +159,7 @@ class _Worker:
             loop,
             lambda: time.time_ns() // 1000,
             random.random,
+            owners=Owners(OwnedObjects(open_store(settings, plan.kept, plan.environment))),
         )
         worker = cls(plan, means, SampleKeeper(plan.facts), reader)
         worker.take_over(in_force, faults)
@@ -214,6 +217,8 @@ class _Worker:
         await asyncio.gather(*means.tasks, return_exceptions=True)
         await means.upstreams.close()
         await means.allowance.close()
+        if means.owners is not None:
+            await means.owners.close()
         means.note("ended", means.worker)
         means.journal.close()
         if means.capturing is not None:

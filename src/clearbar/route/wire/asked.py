@@ -42,6 +42,8 @@ class Asked(msgspec.Struct, kw_only=True):
     """Whether input lies at the provider: an earlier answer, a conversation, a stored prompt."""
     has_fees: bool = False
     """Whether the provider may run tools that it charges for, or whose results it charges."""
+    store: bool | None = None
+    """Whether the provider is to keep the answer; None: the body says nothing of it."""
     in_background: bool = False
     """Whether the answer comes later, so that its usage is not in the reply."""
     least_tokens: int = 0

@@ -60,6 +60,10 @@ def _background(asked: Asked, raw: msgspec.Raw) -> None:
     asked.in_background = _yes(raw, "background")
 
 
+def _store(asked: Asked, raw: msgspec.Raw) -> None:
+    asked.store = _yes(raw, "store")
+
+
 def _stream_options(asked: Asked, raw: msgspec.Raw) -> None:
     said = _members(raw, "stream_options").get("include_usage")
     asked.wants_usage = said is not None and _yes(said, "include_usage")
@@ -237,6 +241,7 @@ _CHAT: Final[Mapping[str, Reader]] = {
     "modalities": _media,
     "n": _times("n"),
     "plugins": _fees,
+    "store": _store,
     "stream_options": _stream_options,
     "web_search_options": _fees,
 }
@@ -248,6 +253,7 @@ _RESPONSES: Final[Mapping[str, Reader]] = {
     "max_output_tokens": _limit("max_output_tokens"),
     "previous_response_id": _stored,
     "prompt": _stored,
+    "store": _store,
 }
 _MESSAGES: Final[Mapping[str, Reader]] = {
     **_SHARED,

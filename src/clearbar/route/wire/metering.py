@@ -29,8 +29,11 @@ MAX_REPLY_BYTES: Final = 64 * 2**20
 """Of a whole reply of the Responses API; the usage of a longer one is unknown."""
 _LONG_BYTES: Final = 2**20
 _END_BYTES: Final = 2**16
+_HEAD_BYTES: Final = 2**13
+"""In which a reply tells its id and model, where it does so before what it answers."""
 _MOST_TRIES: Final = 16
 _USAGE: Final = b'"usage"'
+_MODEL: Final = b'"model"'
 _FIRST_ERROR: Final = 400
 _LIKELY: Final = 8
 _TELLS_USAGE: Final = frozenset({"chat", "completions"})
@@ -136,13 +139,33 @@ class _Whole:
     def _shorten(self) -> None:
         """Keep the end; of the Responses API, whose every item may cost a fee, all of it."""
         if self._told.operation.name != "responses":
-            self._pieces = [b"".join(self._pieces)[-_END_BYTES:]]
+            kept = b"".join(self._pieces)
+            if self._told.output_bytes == len(kept):
+                self._read_head(kept[:_HEAD_BYTES])
+            self._pieces = [kept[-_END_BYTES:]]
             self._kept = _END_BYTES
         elif self._kept > MAX_REPLY_BYTES:
             self._pieces, self._kept = [], 0
 
     def metered(self) -> Metered:
         return self._told.metered()
+
+    def _read_head(self, head: bytes) -> None:
+        """Take what a reply's beginning tells: its model, and what stands before it.
+
+        A member that is nested, or stands in a text, leaves something open before it.
+        """
+        at = -1
+        for _ in range(_MOST_TRIES):
+            at = head.find(_MODEL, at + 1)
+            end = head.find(b'"', head.find(b'"', at + len(_MODEL)) + 1)
+            if at < 0 or end < 0:
+                return
+            try:
+                self._told.take_answer(_answer.decode(head[: end + 1] + b"}"))
+            except (ValueError, RecursionError):
+                continue
+            return
 
     def _read_end(self, end: bytes) -> None:
         """Take what a reply's end tells: its usage, and what stands behind it.

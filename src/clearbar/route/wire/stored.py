@@ -5,7 +5,8 @@ the provider, which all workflows share. So an id says nothing of who may use it
 know whose it is. An id stands in the path behind the name of a collection, or in the body under one
 of the names by which the two protocols refer to an object.
 
-Stored prompts are not looked at: people make them at the provider, for all.
+Not looked at: stored prompts, which people make at the provider for all; and single items of stored
+answers, whose ids nobody learns who may not read the answer.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ _PROVIDERS_OWN: Final = "anthropic"
 _LONGEST_ID: Final = 512
 _MOST_IDS: Final = 1_000
 """That one body may name."""
-_FLEETING: Final = frozenset({"chat", "responses"})
+_MARKS: Final = (b"file_id", b"vector_store_ids", b"container", b"skill_id", b"\\u")
+"""One of these stands in a body that refers to an object, but for what `Asked.has_stored` tells;
+the last one because any letter may be written so."""
 
 
 class Use(NamedTuple):
@@ -106,18 +109,36 @@ def use_of(method: str, operation: Operation, asked: Asked | None, body: bytes) 
         lists = collection and not named and method in {"GET", "HEAD", "DELETE"}
         found = {*named, *(_named_in(body) if asked is not None else ())}
         return Use(lists, collection, frozenset(found), len(found) > _MOST_IDS)
-    if asked is None:
+    if asked is None or is_plain(operation.name, asked, body):
         return NONE
-    makes = operation.name in _FLEETING and asked.stores
-    if not (asked.has_stored or asked.has_media or asked.has_fees):
-        return _MAKES if makes else NONE
-    found = set(_named_in(body))
-    return Use(False, makes, frozenset(found), len(found) > _MOST_IDS)
+    found = set(_named_in(body)) if may_refer(asked, body) else set()
+    return Use(False, _makes(operation.name, asked), frozenset(found), len(found) > _MOST_IDS)
 
 
-def is_fleeting(operation: Operation) -> bool:
-    """Return whether providers keep what an operation makes for a month or so, not for good."""
-    return operation.name in _FLEETING
+def is_plain(operation: str, asked: Asked, body: bytes) -> bool:
+    """Return whether a request for an answer does nothing with objects but keep its answer."""
+    return not may_refer(asked, body) and not _makes(operation, asked)
+
+
+def may_refer(asked: Asked, body: bytes) -> bool:
+    """Return whether the body of a request for an answer may refer to objects; quick for most."""
+    if asked.has_stored:
+        return True
+    if not (asked.has_media or asked.has_fees):
+        return False
+    return any(mark in body for mark in _MARKS)
+
+
+def keeps_answer(operation: str, asked: Asked | None) -> bool:
+    """Return whether the provider keeps an answer that few will ask for again."""
+    return operation == "responses" and asked is not None and asked.store is not False
+
+
+def _makes(operation: str, asked: Asked) -> bool:
+    """Return whether an answer makes objects besides: a chat that is kept, a tool's files."""
+    if operation == "chat":
+        return asked.store is True
+    return operation == "responses" and asked.has_fees and asked.store is not False
 
 
 def told_by(payload: bytes) -> frozenset[str]:
@@ -162,7 +183,7 @@ def _walk(told: Any) -> Iterator[str]:
         if isinstance(each, list):
             left += each
         elif isinstance(each, dict):
-            if each.get("type") == "item_reference" or each.get("object") in _OBJECTS:
+            if each.get("object") in _OBJECTS:
                 yield from _ids(each.get("id"))
             for name, value in each.items():
                 if name in _NAMES and not (name == "skill_id" and _is_providers(each)):
@@ -184,6 +205,5 @@ def _ids(value: Any) -> Iterator[str]:
 
 
 _any: Final = msgspec.json.Decoder()
-_MAKES: Final = Use(makes=True)
 _OBJECTS: Final = frozenset({"response", "file", "batch", "thread.run", "vector_store.file"})
 """Kinds of objects inside a reply that have ids of their own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
@@ -20,17 +21,25 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS: Final = 20_000
 _READABLE: Final = 0o666
+_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(
     stream: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]], empty: str = ""
 ) -> int:
-    """Write rows as CSV with a header; return how many. `empty` stands for what is not known."""
+    """Write rows as CSV with a header; return how many. `empty` stands for what is not known.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front: names come from
+    whoever made the calls.
+    """
     writer = csv.writer(stream, lineterminator="\n")
+    quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(columns)
     count = 0
     for row in rows:
-        writer.writerow([_said(row.get(name), empty) for name in columns])
+        cells = [_said(row.get(name), empty) for name in columns]
+        # Python before 3.13 does not quote a carriage return, which readers take for a line's end.
+        (quoting if any("\r" in cell for cell in cells) else writer).writerow(cells)
         count += 1
     return count
 
@@ -59,9 +68,15 @@ def write_parquet(
 def whole(path: Path) -> Iterator[Path]:
     """Yield a path to write to, which becomes `path` in one step; nothing is left where it fails.
 
+    What a link names is replaced, and not the link; a file that is there keeps its mode.
+
     Raises:
-        ClearbarError: when the folder cannot be written to.
+        ClearbarError: when the folder cannot be written to, or the path is no regular file.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise ClearbarError(f"{path} is no regular file", "leave out --output for standard output")
+    mode = path.stat().st_mode if path.exists() else _READABLE & ~_umask()
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -71,7 +86,7 @@ def whole(path: Path) -> Iterator[Path]:
     staged = Path(name)
     try:
         yield staged
-        staged.chmod(_READABLE & ~_umask())
+        staged.chmod(stat.S_IMODE(mode))
         _sync(staged)
         staged.replace(path)
         _sync(path.parent)
@@ -99,7 +114,10 @@ def _said(value: object, empty: str) -> str:
         return plain(value)
     if isinstance(value, datetime):
         return value.replace(tzinfo=None).isoformat() + "Z"
-    return value.isoformat() if isinstance(value, date) else str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    is_formula = isinstance(value, str) and value.startswith(_FORMULAS) and len(value) > 1
+    return f"'{value}" if is_formula else str(value)
 
 
 def _stored(value: object) -> object:

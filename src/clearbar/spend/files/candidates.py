@@ -41,7 +41,7 @@ def candidates(paths: Sequence[str], base: Path) -> list[Candidate]:
     found: dict[Path, tuple[bool, Path]] = {}
     for text in paths:
         for path, named in _expand(text, base):
-            resolved = path.resolve()
+            resolved = _resolved(path)
             before, given = found.get(resolved, (False, path))
             found[resolved] = before or named, given
     return [
@@ -49,6 +49,14 @@ def candidates(paths: Sequence[str], base: Path) -> list[Candidate]:
         for path, (named, given) in sorted(found.items())
         if path.is_file()
     ]
+
+
+def _resolved(path: Path) -> Path:
+    """Return the file behind a path; a link that leads in a circle stands for itself, unread."""
+    try:
+        return path.resolve()
+    except (RuntimeError, OSError):
+        return path
 
 
 def mapping_for(path: Path, mappings: Sequence[TableMapping], base: Path) -> TableMapping | None:

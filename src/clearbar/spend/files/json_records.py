@@ -10,6 +10,7 @@ import msgspec
 
 from clearbar.spend.files.entry import Entry
 from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.files.source_file import TOO_MUCH, holds_too_much
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,8 +69,10 @@ def decode(payload: bytes) -> Any:
     """Return the JSON value.
 
     Raises:
-        QuarantineError: when the payload is no JSON.
+        QuarantineError: when the payload is no JSON, or holds too many values.
     """
+    if holds_too_much(payload):
+        raise QuarantineError(*TOO_MUCH)
     for mended in (False, True):
         text = without_lone_surrogates(payload) if mended else payload
         try:

@@ -6,24 +6,54 @@ import gzip
 import zlib
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO, FileIO
-from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from clearbar.core.errors import ClearbarError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from clearbar.spend.files.table_mapping import TableMapping
 
+Part = TypeVar("Part")
 HEAD_BYTES: Final = 64 * 1024
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 256 * 1024 * 1024
+MAX_VALUES: Final = 5_000_000
+"""Of one JSON document: a value may take fifty times the memory of its text."""
+TOO_MUCH: Final = (f"one document of more than {MAX_VALUES:,} values", "write one record a line")
+_LARGE_BYTES: Final = 8 * 1024 * 1024
 _BLOCK_BYTES: Final = 64 * 1024
+_MARK: Final = b"\xef\xbb\xbf"
+"""Before texts that some programs write; it belongs to none of their lines."""
 
 
 class UnreadableFile(ClearbarError):  # noqa: N818 - it names the file's state
     """A file that cannot be read to its end: cut short, damaged or too large."""
+
+
+class Damage:
+    """Where a file turns out to be damaged: told only when what stands before it is told."""
+
+    def __init__(self) -> None:
+        self._error: UnreadableFile | None = None
+
+    def noted(self, parts: Iterable[Part]) -> Iterator[Part]:
+        """Yield parts of a file as far as it can be read."""
+        try:
+            yield from parts
+        except UnreadableFile as error:
+            self._error = error
+
+    def tell(self) -> None:
+        """Say so, where there is any.
+
+        Raises:
+            UnreadableFile: when the file could not be read to its end.
+        """
+        if self._error:
+            raise self._error
 
 
 class Line(NamedTuple):
@@ -48,7 +78,7 @@ class SourceFile:
 
     path: Path
     head: bytes
-    """The first bytes, decompressed."""
+    """The first bytes, decompressed, without a byte order mark."""
     mapping: TableMapping | None = None
 
     @property
@@ -78,22 +108,31 @@ class SourceFile:
         Raises:
             UnreadableFile: when the file is damaged or a line is too long.
         """
-        number, offset, rest = 1, 0, b""
+        number, offset, rest = 1, 0, [b""]  # in pieces: joining them each time would take long
         try:
             with self.open() as stream:
                 while data := stream.read(_BLOCK_BYTES):
+                    if offset == 0 and rest == [b""] and data.startswith(_MARK):
+                        offset, data = len(_MARK), data.removeprefix(_MARK)
+                    if not data:
+                        break
                     lines = BytesIO(data).readlines()  # searches faster than split does
-                    lines[0] = rest + lines[0]
+                    is_open = not data.endswith(b"\n")
+                    if is_open and len(lines) == 1:
+                        rest.append(data)
+                        _check_length(number, sum(map(len, rest)))
+                        continue
+                    lines[0] = b"".join([*rest, lines[0]])
                     _check_lengths(number, lines)
-                    rest = b"" if data.endswith(b"\n") else lines.pop()
+                    rest = [lines.pop() if is_open else b""]
                     if lines:
                         yield Block(number, offset, lines)
                         number += len(lines)
                         offset += sum(map(len, lines))
         except (OSError, EOFError, zlib.error) as error:
             raise UnreadableFile(f"cannot be read past line {number - 1}: {_say(error)}") from error
-        if rest:
-            yield Block(number, offset, [rest])
+        if last := b"".join(rest):
+            yield Block(number, offset, [last])
 
     def document(self) -> bytes:
         """Return the whole content.
@@ -108,7 +147,9 @@ class SourceFile:
             raise UnreadableFile(f"cannot be read: {_say(error)}") from error
         if len(content) > MAX_DOCUMENT_BYTES:
             raise UnreadableFile(f"one document of more than {MAX_DOCUMENT_BYTES:,} bytes")
-        return content
+        if holds_too_much(content):
+            raise UnreadableFile(*TOO_MUCH)
+        return content.removeprefix(_MARK)
 
 
 def open_source_file(path: Path, mapping: TableMapping | None = None) -> SourceFile:
@@ -122,14 +163,24 @@ def open_source_file(path: Path, mapping: TableMapping | None = None) -> SourceF
             head = stream.read(HEAD_BYTES)
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableFile(f"cannot be read: {_say(error)}") from error
-    return SourceFile(path, head, mapping)
+    return SourceFile(path, head.removeprefix(_MARK), mapping)
+
+
+def holds_too_much(payload: bytes) -> bool:
+    """Return whether decoding a payload as JSON would take far more memory than it does."""
+    return len(payload) > _LARGE_BYTES and sum(map(payload.count, (b",", b"[", b"{"))) > MAX_VALUES
 
 
 def _check_lengths(number: int, lines: list[bytes]) -> None:
     if max(map(len, lines)) > MAX_LINE_BYTES:
-        long = next(index for index, line in enumerate(lines) if len(line) > MAX_LINE_BYTES)
+        for index, line in enumerate(lines):
+            _check_length(number + index, len(line))
+
+
+def _check_length(number: int, length: int) -> None:
+    if length > MAX_LINE_BYTES:
         raise UnreadableFile(
-            f"line {number + long} is longer than {MAX_LINE_BYTES:,} bytes",
+            f"line {number} is longer than {MAX_LINE_BYTES:,} bytes",
             "split the file into one record a line",
         )
 

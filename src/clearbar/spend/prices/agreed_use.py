@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
@@ -21,17 +22,18 @@ from clearbar.spend.prices.planned_lines import (
     agreement_in,
     agreement_names,
     planned_lines,
+    shares,
 )
 from clearbar.spend.reconciling.told import Line
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
-    from decimal import Decimal
 
     from clearbar.spend.charge import Origin
     from clearbar.spend.prices.agreements import Agreements
+    from clearbar.spend.reconciling.told import Overlap, Told
     from clearbar.spend.storage.engine import Engine
 
 _NAMED: Final = "|".join(f"{kind}:" for kind in (PLAN, COMMITMENT, SELF_HOSTED))
@@ -74,6 +76,40 @@ def agreed_use(
 
 
 _ZERO: Final = Usage().cost_usd
+
+
+def beyond_calls(
+    used: Iterable[AgreedUse], told: Iterable[Told], overlaps: Sequence[Overlap]
+) -> list[AgreedUse]:
+    """Return the use with what aggregates tell again of other charges taken off, in proportion."""
+    whole: dict[tuple[int, date], Usage] = defaultdict(Usage)
+    for row in told:
+        if row.grain == "bucket":
+            whole[row.key, row.day] += row.usage
+    left = {(each.origin_id, each.day): whole[each.origin_id, each.day] for each in overlaps}
+    for each in overlaps:
+        left[each.origin_id, each.day] += each.usage
+    found = (
+        _scaled(use, whole[place], left[place])
+        if (place := (use.origin_id, use.day)) in left
+        else use
+        for use in used
+    )
+    return [use for use in found if use.calls or use.tokens or use.list_usd or use.cost_usd]
+
+
+def _scaled(use: AgreedUse, whole: Usage, left: Usage) -> AgreedUse:
+    return replace(
+        use,
+        calls=use.calls * left.calls // (whole.calls or 1),
+        tokens=use.tokens * left.tokens // (whole.tokens or 1),
+        list_usd=_part(use.list_usd, left.tokens, whole.tokens),
+        cost_usd=_part(use.cost_usd, left.cost_usd, whole.cost_usd),
+    )
+
+
+def _part(amount: Decimal, left: Decimal | int, whole: Decimal | int) -> Decimal:
+    return shares(amount, [Decimal(left), Decimal(whole - left)])[0] if whole else amount
 
 
 def agreed_lines(

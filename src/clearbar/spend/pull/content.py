@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ from clearbar.spend.pull.api import PullError
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from clearbar.spend.pull.api import Page
+    from clearbar.spend.pull.api import Api, Page
 
 _decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
@@ -33,9 +34,26 @@ def page_of(payload: bytes) -> Page:
     return value
 
 
-def without(payload: bytes, page: Page, names: AbstractSet[str]) -> bytes:
-    """Return a page's bytes without the fields of these names, however deep; as it is for none."""
-    return _encoder.encode(_bare(page, names)) if names else payload
+def tells_nothing(page: Page) -> bool:
+    """Return whether a page has no rows, or buckets without any: no source would know it."""
+    rows = page.get("data")
+    return isinstance(rows, list) and all(
+        isinstance(row, dict) and row.get("results") == [] for row in rows
+    )
+
+
+def kept_of(api: Api, payload: bytes, page: Page) -> bytes:
+    """Return the bytes of a page that are kept: as they are, where it can hold no content.
+
+    Raises:
+        PullError: when it is nested too deep.
+    """
+    if not api.content and not api.texts:
+        return payload
+    try:
+        return _encoder.encode(_bare(_only(page, api.texts) if api.texts else page, api.content))
+    except RecursionError:
+        raise PullError("the answer is nested too deep", "this may be another API") from None
 
 
 def _bare(value: Any, names: AbstractSet[str]) -> Any:
@@ -44,3 +62,29 @@ def _bare(value: Any, names: AbstractSet[str]) -> Any:
     if isinstance(value, list):
         return [_bare(each, names) for each in value]
     return value
+
+
+def _only(value: Any, names: AbstractSet[str], name: str = "") -> Any:
+    """Return a value without any text but those of some names; null stands for them."""
+    if isinstance(value, dict):
+        return {key: _only(each, names, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_only(each, names, name) for each in value]
+    if not isinstance(value, str):
+        return value
+    if value.startswith(("{", "[")):
+        return _only(_decoded(value), names, name)
+    return _without_key(value) if name in names else None
+
+
+def _decoded(value: str) -> Any:
+    """Return what a text holds that is JSON; none for any other."""
+    try:
+        return _decoder.decode(value)
+    except (msgspec.DecodeError, ArithmeticError, ValueError):
+        return None
+
+
+def _without_key(value: str) -> str:
+    """Return a text; of a key its hash, by which LiteLLM itself knows it."""
+    return hashlib.sha256(value.encode()).hexdigest() if value.startswith("sk-") else value

@@ -6,6 +6,8 @@ environment names are not used. Keys come from the environment and stand in no e
 
 from __future__ import annotations
 
+import time
+import zlib
 from typing import TYPE_CHECKING, Final, Self
 
 import httpx2
@@ -15,7 +17,7 @@ from clearbar.core.retry_after import retry_after_s
 from clearbar.spend.pull.api import PullError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from clearbar.spend.pull.api import Api, Ask
@@ -25,6 +27,10 @@ MAX_TRIES: Final = 6
 MAX_WAIT_S: Final = 120.0
 _FIRST_WAIT_S: Final = 1.0
 _TIMEOUT_S: Final = 60.0
+_PAGE_S: Final = 600.0
+"""A page that comes drop by drop is given up after so long."""
+_GZIP: Final = 31
+"""Of zlib: a window of 15 bits, in a gzip wrapper."""
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
@@ -57,7 +63,7 @@ class Fetcher:
         Raises:
             PullError: when the environment names no address or lacks a key.
         """
-        self._url = _address(api, environment)
+        self._url, self._url_env = _address(api, environment), api.url_env
         self._sleep, self._draw, self._clock = sleep, draw, clock
         secure = self._url.startswith("https:")
         self._client = httpx2.Client(
@@ -65,7 +71,11 @@ class Fetcher:
             timeout=_TIMEOUT_S,
             trust_env=False,
             follow_redirects=False,
-            headers={"accept": "application/json", **api.headers(_keys(api, environment))},
+            headers={
+                "accept": "application/json",
+                "accept-encoding": "gzip",
+                **api.headers(_keys(api, environment)),
+            },
         )
 
     def __enter__(self) -> Self:
@@ -94,6 +104,9 @@ class Fetcher:
                 if last:
                     raise _unreachable(error, attempt) from None
                 wait_s = self._pause_s(attempt)
+            except (httpx2.InvalidURL, ValueError):
+                hint = f"see {self._url_env}, or whether this is another API"
+                raise PullError("the address of a page is none that can be asked", hint) from None
             self._sleep(wait_s)
         raise AssertionError  # the last try has returned or raised
 
@@ -143,11 +156,32 @@ def _keys(api: Api, environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def _body(answer: httpx2.Response) -> bytes:
     body = bytearray()
-    for piece in answer.iter_bytes():
+    give_up = time.monotonic() + _PAGE_S
+    for piece in _unpacked(answer):
         body += piece
         if len(body) > MAX_PAGE_BYTES:
             raise PullError(f"a page of more than {MAX_PAGE_BYTES:,} bytes", "pull fewer days")
+        if time.monotonic() > give_up:
+            raise PullError(f"a page took more than {_PAGE_S:,.0f} seconds", "pull again later")
     return bytes(body)
+
+
+def _unpacked(answer: httpx2.Response) -> Iterator[bytes]:
+    """Yield the body, never much more than a page may have at once: a little gzip can be much."""
+    coding = answer.headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity"):
+        yield from answer.iter_raw()
+        return
+    if coding != "gzip":
+        raise PullError("the answer is packed in another way than was asked for", "see the address")
+    unpacking = zlib.decompressobj(_GZIP)
+    try:
+        for piece in answer.iter_raw():
+            yield unpacking.decompress(piece, MAX_PAGE_BYTES + 1)
+    except zlib.error:
+        raise PullError("the answer is no gzip, as it says it is", "pull again later") from None
+    if not unpacking.eof:
+        raise httpx2.RemoteProtocolError("gzip that is cut short")
 
 
 def _refused(status: int, attempts: int) -> PullError:

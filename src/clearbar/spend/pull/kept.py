@@ -9,18 +9,21 @@ pull of the same days told of and this one does not.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from uuid import uuid4
 
 from clearbar.core.errors import ClearbarError
-from clearbar.spend.pull.api import Span
+from clearbar.spend.pull.api import PullError, Span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FOLDER: Final = "pulled"
@@ -51,6 +54,31 @@ def place_of(root: Path, api: str, account: str) -> Path:
             f"an account is named by letters, digits, '.', '-' and '_': not by {account!r}"
         )
     return root / FOLDER / (f"{api}@{account}" if account else api)
+
+
+@contextmanager
+def only_one(place: Path) -> Iterator[None]:
+    """Keep others from pulling into a folder; what a pull that was killed has begun is removed.
+
+    Two at once could each miss what the other has withdrawn.
+
+    Raises:
+        PullError: when another pull is under way.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    lock = place.with_name(f".{place.name}.lock")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            what = f"another pull of {place.name} is under way"
+            raise PullError(what, "wait until it ends; its days are added by itself") from None
+        for staged in place.glob("*/.*"):
+            shutil.rmtree(staged, ignore_errors=True)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def account_of(path: Path) -> str:
@@ -99,8 +127,10 @@ class Staging:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, page: bytes) -> None:
-        """Take the next page."""
+        """Take the next page; one that tells nothing is counted and not kept."""
         self.pages += 1
+        if not page:
+            return
         _write(self.folder / f"page-{self.pages:05}.json", page)
 
     def publish(self, span: Span, withdrawn: bytes, pulled: str) -> Path:

@@ -10,6 +10,18 @@ if TYPE_CHECKING:
     from clearbar.spend.pull.api import Page, Span
 
 _PAGE_ROWS: Final = 1000
+_TEXTS: Final = frozenset(
+    (
+        *("request_id", "litellm_call_id", "session_id", "call_type", "status", "cache_hit"),
+        *("startTime", "endTime", "completionStartTime", "spend"),
+        *("model", "model_id", "model_group", "custom_llm_provider", "service_tier"),
+        *("api_key", "user", "end_user", "team_id", "organization_id", "agent_id"),
+        *("request_tags", "user_api_key_alias", "user_api_key_user_id", "user_api_key_org_id"),
+        *("user_api_key_team_alias", "user_api_key_team_id"),
+        *("user_api_key_project_alias", "user_api_key_project_id"),
+    )
+)
+"""Prompts get into ever new fields of these rows: of texts, only those that are read are kept."""
 
 
 def _first(span: Span) -> Ask:
@@ -50,6 +62,11 @@ API: Final = Api(
             "proxy_server_request",
             "requester_ip_address",
             "vector_store_request_metadata",
+            "mcp_tool_call_metadata",
+            "guardrail_information",
+            "error_information",
+            "spend_logs_metadata",
         }
     ),
+    texts=_TEXTS,
 )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from clearbar.spend.charge import Record
 from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.pull.api import PullError, Span
-from clearbar.spend.pull.content import page_of, without
+from clearbar.spend.pull.content import kept_of, page_of, tells_nothing
 from clearbar.spend.pull.fetch import NotKnown
 from clearbar.spend.pull.kept import Staging, kept, place_of, stamp
 from clearbar.spend.pull.withdrawal import lines_of, withdrawn
@@ -18,7 +18,6 @@ from clearbar.spend.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import date
     from pathlib import Path
 
     from clearbar.spend.pull.api import Api, Ask, Page, Series
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 FIRST_DAYS: Final = 31
 """So far back goes the first pull of a series, when no day is named."""
+EARLIEST: Final = date(2020, 1, 1)
+"""No API tells of calls before it: a year that is mistyped is not asked for day by day."""
 MAX_PAGES: Final = 20_000
 """Of one span: an API that always has another page is not followed for ever."""
 
@@ -87,8 +88,9 @@ def pull(
     A series that fails does not keep the others from being pulled.
 
     Raises:
-        ClearbarError: when the account has no proper name.
+        ClearbarError: when the account has no proper name, or `since` is no day to pull from.
     """
+    _check(since, clock().astimezone(UTC).date())
     place = place_of(root, api.name, account)
     found = []
     for series in api.series:
@@ -99,6 +101,23 @@ def pull(
         except PullError as error:
             pulled.failed, pulled.hint = error.message, error.hint
     return found
+
+
+def _check(since: date | None, today: date) -> None:
+    if since is not None and since > today:
+        raise PullError(f"{since} is yet to come: today is {today} in UTC", "give a day before")
+    if since is not None and since < EARLIEST:
+        raise PullError(f"no API knows of {since}", f"pull from {EARLIEST} on, or later")
+
+
+def _check_clock(folder: Path, now: datetime) -> None:
+    """Refuse to go on behind a pull of the days to come: which is newest could not be told."""
+    latest = max((each.pulled for each in kept(folder)), default="")
+    if latest > stamp(now + timedelta(days=1)):
+        raise PullError(
+            f"a pull from a later time is kept, {latest}: the clock was wrong then, or is now",
+            f"if it was then, remove what is of that time from {folder}",
+        )
 
 
 def due(series: Series, folder: Path, since: date | None, today: date) -> Span:
@@ -122,6 +141,7 @@ def _pull_series(
     pulled: Pulled,
     shown: Shown | None,
 ) -> None:
+    _check_clock(folder, clock())
     whole = due(series, folder, since, clock().astimezone(UTC).date())
     for span in whole.parts(series.span_days):
         now = stamp(clock())
@@ -149,7 +169,7 @@ def _pages(api: Api, series: Series, fetcher: Fetcher, span: Span) -> Iterator[b
             yield from _pages(api, series.instead, fetcher, span)
             return
         page = page_of(payload)
-        yield without(payload, page, api.content)
+        yield b"" if tells_nothing(page) else kept_of(api, payload, page)
         asked.add(ask)
         ask = _following(series, ask, page, asked)
 

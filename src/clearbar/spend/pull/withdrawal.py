@@ -22,6 +22,8 @@ MARK: Final = '{"clearbar_withdrawn":1,'
 
 
 _COUNTS: Final = (*METERS, "reasoning_tokens")
+_NUMBERS: Final = range(253_402_300_800_000_000)
+"""What a number of a record may be: moments, the largest of all, end with the year 9999."""
 _COSTS: Final = ("reported_cost_usd", "reported_cost")
 
 
@@ -56,9 +58,14 @@ def record_of(line: bytes) -> Record:
         msgspec.DecodeError: when the line is none of `lines_of`.
     """
     record = msgspec.json.decode(line, type=_Withdrawn).record
-    if record != _as_nothing(record):
-        raise msgspec.ValidationError("what counts is no withdrawal")
+    if record != _as_nothing(record) or not _can_be_stored(record):
+        raise msgspec.ValidationError("no withdrawal: it counts, or does not say what and when")
     return msgspec.structs.replace(record, digest=digest_of(line))
+
+
+def _can_be_stored(record: Record) -> bool:
+    numbers = (value for value in msgspec.structs.astuple(record) if isinstance(value, int))
+    return bool(record.identity) and all(number in _NUMBERS for number in numbers)
 
 
 def _is_nothing(record: Record) -> bool:

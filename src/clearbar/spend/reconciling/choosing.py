@@ -6,7 +6,7 @@ credits, purchases and adjustments may stand on other days in another export: th
 month and category has one bill, by the same order.
 
 Costs that an API gives in any grouping (by project, by line item, by key) are a bill for each
-grouping: of those that cover as many days the finest counts. What stands in one file is of one
+grouping: of each day the finest counts, with its credits. What stands in one file is of one
 grouping, because a dimension may be null in it.
 """
 
@@ -30,8 +30,8 @@ _LATER: Final = {"focus": 1, "table": 2}
 _IN_ANY_GROUPING: Final = frozenset({"openai_costs", "anthropic_costs"})
 _WHOLE: Final = (False, False, False)
 
-_Bill = tuple[str, tuple[bool, ...]]
-"""The source, and whether its lines name a project, a key and what was bought."""
+_Grouping = tuple[bool, ...]
+"""Whether lines name a project, a key and what was bought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +74,48 @@ def _of_only_account(row: Told, accounts: Collection[str]) -> Told:
 def chosen(bills: Sequence[Told]) -> tuple[list[Told], list[Duplicate]]:
     """Return the lines that count, and what stands beside them and does not."""
     counted: list[Told] = []
-    duplicates: list[Duplicate] = []
-    groupings = _groupings(bills)
-    for rows in _rivals(bills):
-        by_bill: dict[_Bill, list[Told]] = defaultdict(list)
+    finest, duplicates = _of_finest_grouping(bills)
+    for rows in _rivals(finest):
+        by_source: dict[str, list[Told]] = defaultdict(list)
         for row in rows:
-            by_bill[row.origin.source, groupings.get((row.uri, _grouping(row)), _WHOLE)].append(row)
-        best = _best(by_bill)
-        counted += by_bill.pop(best)
-        duplicates += [_duplicate(best[0], twice) for _, twice in sorted(by_bill.items())]
+            by_source[row.origin.source].append(row)
+        best = _best(by_source)
+        counted += by_source.pop(best)
+        duplicates += [_duplicate(best, twice) for _, twice in sorted(by_source.items())]
     return counted, duplicates
 
 
-def _groupings(bills: Iterable[Told]) -> dict[tuple[str, tuple[bool, ...]], tuple[bool, ...]]:
+def _of_finest_grouping(bills: Sequence[Told]) -> tuple[list[Told], list[Duplicate]]:
+    """Return the lines without those that an API also gives in a finer grouping, and these.
+
+    Credits go with the usage: what one grouping tells apart, another may have taken off already.
+    """
+    groupings = _groupings(bills)
+    by_day: dict[tuple[Any, ...], dict[_Grouping, list[Told]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for row in bills:
+        named = groupings.get((row.uri, _grouping(row)), _WHOLE)
+        place = row.origin.source, row.origin.provider, row.origin.account, row.day, row.until
+        by_day[place][named].append(row)
+    left: list[Told] = []
+    duplicates: list[Duplicate] = []
+    for place, by_grouping in sorted(by_day.items()):
+        left += by_grouping.pop(min(by_grouping, key=lambda named: (-sum(named), named)))
+        for _, twice in sorted(by_grouping.items()):
+            for category in sorted({row.category for row in twice}):
+                rows = [row for row in twice if row.category == category]
+                duplicates.append(_duplicate(place[0], rows))
+    return left, duplicates
+
+
+def _groupings(bills: Iterable[Told]) -> dict[tuple[str, _Grouping], _Grouping]:
     """Return, for what lines of a file name, the grouping that they are of."""
-    together: dict[tuple[str, str], set[tuple[bool, ...]]] = defaultdict(set)
+    together: dict[tuple[str, str], set[_Grouping]] = defaultdict(set)
     for row in bills:
         if row.origin.source in _IN_ANY_GROUPING:
             together[row.origin.source, row.uri].add(_grouping(row))
-    joined: dict[tuple[str, tuple[bool, ...]], frozenset[tuple[bool, ...]]] = {}
+    joined: dict[tuple[str, _Grouping], frozenset[_Grouping]] = {}
     for (source, _), members in sorted(together.items()):
         whole = members.union(*(joined.get((source, each), ()) for each in members))
         joined.update({(source, each): frozenset(whole) for each in whole})
@@ -103,7 +126,7 @@ def _groupings(bills: Iterable[Told]) -> dict[tuple[str, tuple[bool, ...]], tupl
     }
 
 
-def _grouping(row: Told) -> tuple[bool, ...]:
+def _grouping(row: Told) -> _Grouping:
     origin = row.origin
     return bool(origin.project), bool(origin.credential), bool(origin.model or origin.labels)
 
@@ -137,16 +160,16 @@ def _overlapping(rows: Sequence[Told]) -> Iterable[list[Told]]:
     yield from groups.values()
 
 
-def _best(by_bill: Mapping[_Bill, Sequence[Told]]) -> _Bill:
-    """Return the bill that counts."""
+def _best(by_source: Mapping[str, Sequence[Told]]) -> str:
+    """Return the source whose bill counts."""
 
-    def order(bill: _Bill) -> tuple[Any, ...]:
-        rows, (source, named) = by_bill[bill], bill
+    def order(source: str) -> tuple[Any, ...]:
+        rows = by_source[source]
         days = sum((end - start).days for start, end in spans((r.day, r.until) for r in rows))
         covered = days if rows[0].category == "usage" else 0
-        return -covered, _LATER.get(source, 0), source, -sum(named), named
+        return -covered, _LATER.get(source, 0), source
 
-    return min(by_bill, key=order)
+    return min(by_source, key=order)
 
 
 def _duplicate(counted: str, rows: Sequence[Told]) -> Duplicate:

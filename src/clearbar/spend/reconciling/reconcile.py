@@ -39,6 +39,8 @@ class Reconciled:
     """Beside the calls and aggregates. Lines of bills themselves are in no sum."""
     billed: tuple[Billed, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
+    unpriced: tuple[Told, ...] = ()
+    """Lines of the bills that count, among them some of unknown worth."""
 
 
 def reconcile(rows: Iterable[Told]) -> Reconciled:
@@ -64,6 +66,7 @@ def _reconcile(rows: Sequence[Told]) -> Reconciled:
         lines=tuple(lines_of(billed, bills, known, accounts, unlogged)),
         billed=tuple(billed),
         duplicates=tuple(duplicates),
+        unpriced=tuple(row for row in bills if row.unpriced_lines),
     )
 
 

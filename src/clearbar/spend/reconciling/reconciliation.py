@@ -133,6 +133,8 @@ def compare(rows: Sequence[Told], period: Period) -> Reconciliation:
         accounts.take_off(overlap.origin_id, overlap.day, overlap.usage.cost_usd)
     for duplicate in found.duplicates:
         accounts.of(duplicate.provider, duplicate.account).duplicates.append(duplicate)
+    for row in found.unpriced:
+        accounts.of(row.origin.provider, row.origin.account).unpriced_lines += row.unpriced_lines
     for line in found.lines:
         if line.origin.source != RESIDUAL:
             accounts.of(line.origin.provider, line.origin.account).other_usd += line.usage.cost_usd
@@ -160,7 +162,6 @@ class _Accounts:
         account = self.of(row.origin.provider, row.origin.account)
         model = model_scope(row.origin.model)
         if row.grain == "bill":
-            account.unpriced_lines += row.unpriced_lines
             account.billed_models.update({model} if model else ())
             return
         account.logged_models.update({model} if model else ())

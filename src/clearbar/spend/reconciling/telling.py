@@ -1,7 +1,13 @@
-"""From the ledger to what is reconciled: few rows, gathered by what tells two accounts apart."""
+"""From the ledger to what is reconciled: few rows, gathered by what tells two accounts apart.
+
+An agent's project is a folder, a gateway's key is one that it gave out itself: no names of the
+provider's. Such a name says something only where a report of the provider has it too; else it is
+not known which project or key of the provider's the call is of.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +20,7 @@ from clearbar.spend.reconciling.told import Told, model_scope
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     import narwhals as nw
 
@@ -24,6 +30,13 @@ _MINUTES_PER_DAY: Final = 1440
 _OWN: Final = ("account", "project", "credential", "principal")
 _CONTEXT: Final = ("service_tier", "speed", "geo")
 _CALL: Final = "call"
+_PROVIDERS_NAMES: Final = frozenset({"anthropic_answers", "bedrock", "openai_answers"})
+"""Sources of calls whose projects, keys and users are always the provider's."""
+_OWN_ACCOUNTS: Final = frozenset({"litellm"})
+"""Sources whose accounts are their own: organisations within a gateway."""
+
+_Reported = Mapping[str, Mapping[str, Collection[str]]]
+"""Provider -> dimension -> the names that its reports use."""
 
 
 def told_by(
@@ -37,11 +50,24 @@ def told_by(
     wholes = list(_wholes(engine, charges, origins))
     if not wholes:
         return []
-    providers = {row.origin.provider for row in wholes}
-    named = {name for row in wholes for name in _OWN if getattr(row.origin, name)}
     span = Period(min(row.day for row in wholes), max(row.until for row in wholes))
-    calls = told_by_calls(engine, charges, origins, span, {"account", *named}, providers)
+    reported = reported_names(wholes)
+    named = {name for names in reported.values() for name in names}
+    calls = told_by_calls(
+        engine, charges, origins, span, reported, {"account", *named}, reported.keys()
+    )
     return [*wholes, *calls]
+
+
+def reported_names(wholes: Iterable[Told]) -> dict[str, dict[str, set[str]]]:
+    """Return provider -> dimension -> the names that its bills and aggregates use."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for row in wholes:
+        names = found.setdefault(row.origin.provider, {})
+        for dimension in _OWN:
+            if name := getattr(row.origin, dimension):
+                names.setdefault(dimension, set()).add(name)
+    return found
 
 
 def told_by_calls(
@@ -49,18 +75,19 @@ def told_by_calls(
     charges: nw.LazyFrame[Any],
     origins: Mapping[int, Origin],
     period: Period,
+    reported: _Reported,
     named: Collection[str] = _OWN,
     providers: Collection[str] | None = None,
 ) -> list[Told]:
     """Return what calls say of each day of a period, by provider, model and the `named` dimensions.
 
-    Only of the `providers`; None stands for all.
+    Only of the `providers`; None stands for all. `reported` are the names that count for certain.
     """
     numbers: dict[Origin, int] = {}
     rows = []
     for key, origin in sorted(origins.items()):
         if providers is None or origin.provider in providers:
-            known = {name: getattr(origin, name) for name in _OWN if name in named}
+            known = {name: _name(origin, name, reported) for name in _OWN if name in named}
             model = model_scope(origin.model)
             scope = Origin(source=_CALL, provider=origin.provider, model=model, **known)
             rows.append((key, numbers.setdefault(scope, len(numbers))))
@@ -72,6 +99,16 @@ def told_by_calls(
         Told(number, by_number[number], _CALL, day, queries.usage_of(usage))
         for number, day, *usage in sums
     ]
+
+
+def _name(origin: Origin, dimension: str, reported: _Reported) -> str:
+    """Return what a call names as the provider does; empty where the name is a program's own."""
+    name: str = getattr(origin, dimension)
+    if name in reported.get(origin.provider, {}).get(dimension, ()):
+        return name
+    if dimension == "account":
+        return "" if origin.source in _OWN_ACCOUNTS else name
+    return name if origin.source in _PROVIDERS_NAMES else ""
 
 
 def _wholes(

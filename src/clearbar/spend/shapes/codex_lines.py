@@ -137,7 +137,7 @@ def event_of(line: Line) -> Event:
     try:
         return _decode_event(payload)
     except (ValueError, RecursionError) as error:
-        if line.type == "event_msg" and fields(decode(payload)).get("type") not in _TELLING:
+        if line.type == "event_msg" and text(fields(decode(payload)).get("type")) not in _TELLING:
             return Event()
         try:
             return _decode_event(without_lone_surrogates(payload))

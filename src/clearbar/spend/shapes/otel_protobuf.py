@@ -27,6 +27,8 @@ WHOLES: Final[dict[Signal, tuple[str, str, str]]] = {
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _KEYS: Final = {key.encode(): key for key in RANKS}
+MAX_ITEMS: Final = 250_000
+"""Of one request: exporters send some hundreds at a time. Two bytes can be one, once decoded."""
 _LONGEST_VARINT: Final = 10
 _SIXTY_FOUR: Final = 64
 _double: Final = Struct("<d")
@@ -51,10 +53,17 @@ def decoded(signal: Signal, payload: bytes) -> dict[str, Any]:
     """
     outer, scope, inner = WHOLES[signal]
     wholes = []
+    left = iter(range(MAX_ITEMS))
     for number, kind, start, end in _fields(payload, 0, len(payload)):
         if number == 1 and kind == _BYTES:
-            wholes.append(_resource_items(signal, payload, start, end, (scope, inner)))
+            _count(left)
+            wholes.append(_resource_items(signal, payload, start, end, (scope, inner), left))
     return {outer: wholes}
+
+
+def _count(left: Iterator[int]) -> None:
+    if next(left, None) is None:
+        raise QuarantineError(f"one request of more than {MAX_ITEMS:,} items", "send fewer at once")
 
 
 def signal_of(payload: bytes) -> Signal:
@@ -80,7 +89,12 @@ def signal_of(payload: bytes) -> Signal:
 
 
 def _resource_items(
-    signal: Signal, data: bytes, start: int, end: int, names: tuple[str, str]
+    signal: Signal,
+    data: bytes,
+    start: int,
+    end: int,
+    names: tuple[str, str],
+    left: Iterator[int],
 ) -> dict[str, Any]:
     scope_name, item_name = names
     found: dict[str, Any] = {scope_name: []}
@@ -90,11 +104,12 @@ def _resource_items(
         if number == 1:
             found["resource"] = {"attributes": _attributes(data, first, last, 1)}
         elif number == 2:  # noqa: PLR2004 - the scopes
-            items = [
-                _item(signal, data, *place)
-                for inner, wire, *place in _fields(data, first, last)
-                if inner == 2 and wire == _BYTES  # noqa: PLR2004 - the items of a scope
-            ]
+            _count(left)
+            items = []
+            for inner, wire, *place in _fields(data, first, last):
+                if inner == 2 and wire == _BYTES:  # noqa: PLR2004 - the items of a scope
+                    _count(left)
+                    items.append(_item(signal, data, *place))
             found[scope_name].append({item_name: items})
     return found
 

@@ -100,14 +100,22 @@ def _rows(file: SourceFile) -> Iterator[Entry | Problem]:
         if isinstance(entry, Problem):
             yield entry
             continue
-        value = fields(entry.value)
-        nested = [fields(table) for table in items(value.get("tables"))]
-        nested_rows = [row for table in nested for row in _of_table(table)]
-        nested_rows += map(fields, items(value.get("records")))
+        try:
+            nested_rows = _nested_rows(fields(entry.value))
+        except QuarantineError as error:
+            yield error.problem(entry.number)
+            continue
         if nested_rows:
             yield from (Entry(row, number) for number, row in enumerate(nested_rows, 1))
         else:
             yield entry
+
+
+def _nested_rows(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of an answer of the query API, or of a diagnostic log; none for a row."""
+    nested = [fields(table) for table in items(value.get("tables"))]
+    rows = [row for table in nested for row in _of_table(table)]
+    return [*rows, *map(fields, items(value.get("records")))]
 
 
 def _of_table(table: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -95,11 +95,19 @@ def _entries(file: SourceFile) -> Iterator[Entry | Problem]:
 def _events(file: SourceFile) -> Iterator[Entry | Problem]:
     """Yield the events of a whole document, as the CloudWatch Logs API answers."""
     for entry in entries(file):
-        events = None if isinstance(entry, Problem) else fields(entry.value).get("events")
-        if events is None:
+        if isinstance(entry, Problem):
+            yield entry
+            continue
+        try:
+            events = fields(entry.value).get("events")
+            told = None if events is None else items(events)
+        except QuarantineError as error:
+            yield error.problem(entry.number)
+            continue
+        if told is None:
             yield entry
         else:
-            yield from (Entry(event, number) for number, event in enumerate(items(events), 1))
+            yield from (Entry(event, number) for number, event in enumerate(told, 1))
 
 
 def _record(found: Entry) -> Record:

@@ -36,6 +36,7 @@ from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, digest_of, label_text
 from clearbar.spend.files.json_records import CUT_SHORT
 from clearbar.spend.files.quarantine import QuarantineError, usd
+from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import microseconds, moment_us
 from clearbar.spend.shapes.messages_usage import MessageUsage, cache_writes, thinking
 from clearbar.spend.shapes.session_lines import Line, Message, line_of, unwrapped
@@ -197,7 +198,8 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
         UnreadableFile: when the file is damaged.
     """
     session = _Session()
-    for first, offset, lines in file.blocks():
+    damage = Damage()
+    for first, offset, lines in damage.noted(file.blocks()):
         for number, raw in enumerate(lines, first):
             try:
                 if _USAGE in raw:
@@ -211,6 +213,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
             yield from session.records()
             session = _Session()
     yield from session.records()
+    damage.tell()
 
 
 def _best(tellings: list[_Telling]) -> _Telling:

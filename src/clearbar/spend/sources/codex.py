@@ -43,6 +43,7 @@ from clearbar.spend.charge import Origin, Record, digest_of
 from clearbar.spend.files.entry import text
 from clearbar.spend.files.json_records import decode, fields
 from clearbar.spend.files.quarantine import QuarantineError, rest_of
+from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import moment_us
 from clearbar.spend.shapes.codex_lines import (
     Circumstances,
@@ -302,7 +303,8 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
         UnreadableFile: when the file is damaged.
     """
     thread = _Thread(file)
-    for first, offset, lines in file.blocks():
+    damage = Damage()
+    for first, offset, lines in damage.noted(file.blocks()):
         for number, raw in enumerate(lines, first):
             try:
                 if may_tell(raw):
@@ -315,6 +317,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
         if thread.is_full:
             yield from thread.records(_KEPT)
     yield from thread.records()
+    damage.tell()
 
 
 def _record(call: _Call) -> Record:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, digest_of
 from clearbar.spend.files.quarantine import QuarantineError, rest_of
-from clearbar.spend.shapes.codex_lines import line_of, may_tell
+from clearbar.spend.shapes.codex_lines import check_whole, line_of, may_tell
 from clearbar.spend.shapes.cumulative_usage import CumulativeCounter, check_parts
 from clearbar.spend.shapes.thread_family import uuid7_ms
 
@@ -62,9 +62,10 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     """
     thread, counter = "", CumulativeCounter()
     for line in file.lines():
-        if not may_tell(line.payload):
-            continue
         try:
+            if not may_tell(line.payload):
+                check_whole(line.payload)
+                continue
             told = line_of(line.payload)
             if told.type == "thread.started" and told.thread_id not in {None, thread}:
                 thread, counter = told.thread_id or "", CumulativeCounter()

@@ -142,7 +142,7 @@ def _of_event(event: dict[str, Any]) -> _Event:
         text(event.get("model")),
         text(event.get("userEmail")) or text(event.get("owningUser")),
         text(event.get("kind")),
-        {True: "yes", False: "no"}.get(event.get("maxMode"), ""),  # type: ignore[arg-type]
+        "yes" if (mode := event.get("maxMode")) is True else "no" if mode is False else "",
         _tokens(usage, *names),
         _cents(usage.get("totalCents"), "totalCents"),
         _charged(event),

@@ -36,6 +36,7 @@ from clearbar.spend.charge import MAX_QUANTITY, Origin, Record, label_text
 from clearbar.spend.files.entry import Entry, provenance
 from clearbar.spend.files.json_records import CUT_SHORT, NOT_JSON, without_lone_surrogates
 from clearbar.spend.files.quarantine import QuarantineError, rest_of
+from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import moment_us
 
 if TYPE_CHECKING:
@@ -182,15 +183,16 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged or too large.
     """
-    session = _Session()
+    session, damage = _Session(), Damage()
     if file.name.endswith(".jsonl"):
-        for line in file.lines():
+        for line in damage.noted(file.lines()):
             yield from session.hear(line.payload, line)
             if len(session.tellings) > _MAX_PENDING:
                 yield from session.records()
     else:
         yield from session.hear(file.document(), None)
     yield from session.records()
+    damage.tell()
 
 
 def _decoded(decode: Any, payload: bytes) -> Any:

@@ -43,6 +43,7 @@ from clearbar.spend.charge import Origin, Record
 from clearbar.spend.files.entry import Counts, Entry, provenance, text
 from clearbar.spend.files.json_records import decode, entries, fields
 from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of, usd
+from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import moment_us
 from clearbar.spend.shapes.nesting import Traces, around, enclosing, missing_parents
 from clearbar.spend.shapes.otel_files import is_protobuf, protobuf_entries
@@ -58,7 +59,7 @@ from clearbar.spend.shapes.otel_spans import is_flat, points_of, spans_of
 from clearbar.spend.shapes.provider_names import service_tier_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from clearbar.spend.files.source_file import SourceFile
     from clearbar.spend.shapes.nesting import Key
@@ -109,21 +110,39 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     """
     traces: Traces[Span] = Traces()
     repeats_said = False
-    for found in protobuf_entries(file) if is_protobuf(file.head) else entries(file):
+    damage = Damage()
+    parts = protobuf_entries(file) if is_protobuf(file.head) else entries(file)
+    for found in damage.noted(parts):
         if isinstance(found, Problem):
             yield found
             continue
-        request = fields(found.value)
-        if not is_flat(request) and not any(name.decode()[1:-1] in request for name in _OPENINGS):
-            yield Problem("not an OTLP export request", "export as OTLP", found.number)
-            continue
-        if not repeats_said and (points_of(request) or "resourceMetrics" in request):
-            repeats_said = True
-            hint = "nothing is lost without these; send traces, or events of Claude Code"
-            yield Problem(_REPEATS, hint, found.number)
-        yield from _taken(found, request, traces)
+        try:
+            repeats_said = yield from _of_request(found, traces, repeats_said=repeats_said)
+        except QuarantineError as error:
+            yield error.problem(found.number)
     for trace in traces.rest():
         yield from _records(trace)
+    damage.tell()
+
+
+def _of_request(
+    found: Entry, traces: Traces[Span], *, repeats_said: bool
+) -> Generator[Record | Problem, None, bool]:
+    """Yield what can be told at once; return whether it is said that metrics are not read.
+
+    Raises:
+        QuarantineError: when what stands in it as text is no JSON.
+    """
+    request = fields(found.value)
+    if not is_flat(request) and not any(name.decode()[1:-1] in request for name in _OPENINGS):
+        yield Problem("not an OTLP export request", "export as OTLP", found.number)
+        return repeats_said
+    if not repeats_said and (points_of(request) or "resourceMetrics" in request):
+        repeats_said = True
+        hint = "nothing is lost without these; send traces, or events of Claude Code"
+        yield Problem(_REPEATS, hint, found.number)
+    yield from _taken(found, request, traces)
+    return repeats_said
 
 
 def _taken(

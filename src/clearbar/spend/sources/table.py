@@ -219,7 +219,7 @@ def _meters(values: _Values, mapping: TableMapping) -> Counts:
     if mapping.reasoning_tokens == "inside":
         rest_of(output, "output_tokens", reasoning_tokens=reasoning)
     elif output is not None or reasoning is not None:
-        meters["output_tokens"] = (output or 0) + (reasoning or 0)
+        meters["output_tokens"] = quantity((output or 0) + (reasoning or 0), "output_tokens")
     meters["reasoning_tokens"] = reasoning
     return cast("Counts", meters)
 

@@ -44,7 +44,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     for line in file.lines():
         try:
             record = record_of(line.payload)
-        except (msgspec.DecodeError, ArithmeticError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):
             yield Problem("not a withdrawal", "pull these days again", line.number)
             continue
         place = {"line": line.number, "offset": line.offset, "length": len(line.payload)}

@@ -3,9 +3,10 @@
 The winner is the whole record of the best evidence, then the newest parser's, then the final one,
 then the one with most output, then the latest line; never a per-field maximum. Of a bucket or a
 line of a bill the final reading goes before the newest parser's: it is of a later pull. A record
-that knows neither usage nor a bill goes after all that do. The charge begins when the earliest
-record says so. Its origin is the winner's, completed by the others'. So the order of reading,
-repeated reading and overlapping files change nothing.
+that saw a part of a stream goes after a gateway's or a provider's that saw it whole (an agent's log
+says of no stream that it was cut), and one that knows neither usage nor a bill after all that do.
+The charge begins when the earliest record says so. Its origin is the winner's, completed by the
+others'. So the order of reading, repeated reading and overlapping files change nothing.
 
 A row of a declared table means what clearbar.toml says of its columns: of several readings of it
 the latest wins, its time too, so that a corrected mapping takes effect; a source that knows its
@@ -16,13 +17,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from clearbar.spend.charge import DIMENSIONS, Origin, label_text, labels_of
+from clearbar.spend.charge import DIMENSIONS, EVIDENCE_RANK, Origin, label_text, labels_of
 from clearbar.spend.storage.columns import STORED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RANK: Final = f"""row(usage <> 'missing' OR reported_basis = 'billed', evidence,
+_TRACE_SAW_ALL: Final = 2 * EVIDENCE_RANK["trace"]
+RANK: Final = f"""row(usage <> 'missing' OR reported_basis = 'billed',
+ CASE WHEN usage = 'partial' AND reported_basis <> 'billed'
+  THEN least(2 * evidence, {_TRACE_SAW_ALL + 1}) ELSE 2 * evidence END, evidence,
  CASE WHEN grain = 'call' THEN 0 ELSE final END, parser_version,
  CASE WHEN source = 'table' THEN epoch_us(read_at) ELSE {2**62} END,
  final, coalesce(output_tokens, -1), epoch_us(coalesce(seen_at, started_at)), digest, source,
