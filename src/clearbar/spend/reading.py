@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.errors import LedgerError
-from clearbar.core.period import ALL
+from clearbar.core.period import ALL, Period
 from clearbar.spend import queries
 from clearbar.spend.anomaly_search import NO_ANOMALIES, anomalies_of
 from clearbar.spend.prices.agreed_use import agreed_lines, agreed_use, beyond_calls, covered
@@ -15,7 +15,7 @@ from clearbar.spend.prices.agreements import NO_AGREEMENTS
 from clearbar.spend.reconciling.closed import Closed, fixed_ids
 from clearbar.spend.reconciling.reconcile import Reconciled, reconcile
 from clearbar.spend.reconciling.telling import reported_names, told_by, told_by_calls
-from clearbar.spend.reconciling.told import LINE_NAMES
+from clearbar.spend.reconciling.told import LINE_NAMES, spans
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     import narwhals as nw
 
-    from clearbar.core.period import Period
     from clearbar.spend.anomalies import Anomalies
     from clearbar.spend.charge import Origin
     from clearbar.spend.prices.agreed_use import Covered
@@ -180,6 +179,15 @@ class LedgerReading:
     def unpriced_lines(self, period: Period) -> int:
         """Return how many lines of bills have no known worth, and are in no sum."""
         return sum(row.unpriced_lines for row in self.reconciled.unpriced if row.day in period)
+
+    def whole_bills(self, period: Period) -> Period:
+        """Return the period with all days of each bill of several days that crosses it."""
+        start, end = period.start, period.end
+        bills = [(row.day, row.until) for row in self._told if row.grain == "bill" and row.days > 1]
+        for first, until in spans(bills):
+            if first < period.end and until > period.start:
+                start, end = min(start, first), max(end, until)
+        return Period(start, end)
 
     def told(self, period: Period) -> list[Told]:
         """Return what bills and aggregates say of a period, and what calls of any provider do."""

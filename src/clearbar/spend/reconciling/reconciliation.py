@@ -48,6 +48,8 @@ class Account:
     name: str
     compared: list[Compared] = field(default_factory=list)
     """The days with a bill for usage."""
+    billed_days: set[date] = field(default_factory=set)
+    """Every day that a bill is of, also of one that began before the period."""
     other_usd: Decimal = _NOTHING
     """Tax, credits, purchases and adjustments."""
     logged: dict[date, Decimal] = field(default_factory=dict)
@@ -99,8 +101,8 @@ class Account:
     @property
     def days_without_bill(self) -> list[date]:
         """Days with logged cost and without a bill."""
-        billed = {c.day + timedelta(n) for c in self.compared for n in range(c.days)}
-        return sorted(day for day, cost in self.logged.items() if cost and day not in billed)
+        logged = (day for day, cost in self.logged.items() if cost)
+        return sorted(day for day in logged if day not in self.billed_days)
 
     @property
     def models_not_logged(self) -> list[str]:
@@ -120,30 +122,35 @@ class Reconciliation:
 def reconciliation(reading: LedgerReading, period: Period) -> Reconciliation:
     """Return how bills and logs of a period agree, as the ledger holds them now."""
     with localcontext(prec=_DIGITS):
-        return compare(reading.told(period), period)
+        return compare(reading.told(reading.whole_bills(period)), period)
 
 
 def compare(rows: Sequence[Told], period: Period) -> Reconciliation:
-    """Return how what is told of a period agrees."""
+    """Return how what is told of a period agrees.
+
+    `rows` are of all days of each bill that crosses the period, so that it is compared whole; it
+    is shown in the period in which it begins.
+    """
     found = reconcile(rows)
-    accounts = _Accounts(rows)
+    accounts = _Accounts(rows, period)
     for row in rows:
         accounts.take(row)
     for overlap in found.overlaps:
         accounts.take_off(overlap.origin_id, overlap.day, overlap.usage.cost_usd)
     for duplicate in found.duplicates:
         accounts.of(duplicate.provider, duplicate.account).duplicates.append(duplicate)
-    for row in found.unpriced:
+    for row in (each for each in found.unpriced if each.day in period):
         accounts.of(row.origin.provider, row.origin.account).unpriced_lines += row.unpriced_lines
     for line in found.lines:
-        if line.origin.source != RESIDUAL:
+        if line.origin.source != RESIDUAL and line.day in period:
             accounts.of(line.origin.provider, line.origin.account).other_usd += line.usage.cost_usd
     accounts.compare(found)
     return Reconciliation(period, tuple(accounts.dearest_first()))
 
 
 class _Accounts:
-    def __init__(self, rows: Iterable[Told]) -> None:
+    def __init__(self, rows: Iterable[Told], period: Period) -> None:
+        self._period = period
         self._known: dict[str, set[str]] = defaultdict(set)
         self._accounts: dict[tuple[str, str], Account] = {}
         self._aggregates: dict[tuple[int, date], Account] = {}
@@ -165,23 +172,27 @@ class _Accounts:
             account.billed_models.update({model} if model else ())
             return
         account.logged_models.update({model} if model else ())
-        account.unpriced_calls += row.usage.calls_unpriced
         self._log(account, row.day, row.usage.cost_usd)
         if row.grain == "bucket":
             self._aggregates[row.key, row.day] = account
-            account.aggregated_usd += row.usage.cost_usd
+        if row.day in self._period:
+            account.unpriced_calls += row.usage.calls_unpriced
+            account.aggregated_usd += row.usage.cost_usd if row.grain == "bucket" else 0
 
     def take_off(self, key: int, day: date, cost_usd: Decimal) -> None:
         account = self._aggregates[key, day]
-        account.aggregated_usd += cost_usd
+        account.aggregated_usd += cost_usd if day in self._period else 0
         self._log(account, day, cost_usd)
 
     def compare(self, found: Reconciled) -> None:
         for each in found.billed:
             account = self.of(each.provider, each.account)
-            account.compared.append(
-                Compared(each.day, each.days, each.billed_usd, self._logged(account, each, found))
-            )
+            account.billed_days.update(each.day + timedelta(n) for n in range(each.days))
+            if each.day in self._period:
+                logged_usd = self._logged(account, each, found)
+                account.compared.append(Compared(each.day, each.days, each.billed_usd, logged_usd))
+        for account in self._accounts.values():
+            account.logged = {d: usd for d, usd in account.logged.items() if d in self._period}
 
     def dearest_first(self) -> Iterator[Account]:
         sums: dict[str, Decimal] = defaultdict(Decimal)
