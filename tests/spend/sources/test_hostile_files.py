@@ -22,7 +22,7 @@ from clearbar.spend.files.parquet_rows import parquet_rows
 from clearbar.spend.files.source_file import UnreadableFile, open_source_file
 from clearbar.spend.files.table_mapping import TableMapping
 from clearbar.spend.ingest import ingest
-from clearbar.spend.sources import SOURCES, azure_apim, bedrock
+from clearbar.spend.sources import SOURCES, azure_apim, bedrock, opencode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,6 +168,7 @@ def test_broken_json_inside_a_span_is_a_problem_of_its_request(
     [
         ("log.json", '{"events": "[{", "schemaType": "ModelInvocationLog", "modelId": ""}'),
         ("rows.json", '{"tables": "[{", "records": [{"CorrelationId": "", "PromptTokens": 1}]}'),
+        ("session.json", '{"info": {}, "messages": [{"info": "{"}]}'),
     ],
 )
 def test_broken_json_inside_a_document_is_a_problem(
@@ -176,7 +177,7 @@ def test_broken_json_inside_a_document_is_a_problem(
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
     file = open_source_file(path)
-    source = bedrock if name == "log.json" else azure_apim
+    source = {"log.json": bedrock, "rows.json": azure_apim, "session.json": opencode}[name]
     assert [item.what for item in source.read(file) if isinstance(item, Problem)] == ["not JSON"]
 
 
@@ -305,7 +306,7 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from clearbar.core.errors import ClearbarError, Problem
 from clearbar.spend.files.source_file import open_source_file
-from clearbar.spend.sources import SOURCES, azure_apim, bedrock
+from clearbar.spend.sources import SOURCES, azure_apim, bedrock, opencode
 file = open_source_file(Path(sys.argv[1]))
 source = next(source for source in SOURCES if source.recognises(file))
 lines = problems = 0

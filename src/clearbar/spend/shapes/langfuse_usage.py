@@ -131,7 +131,9 @@ def meters_of(buckets: dict[str, Any], attributes: Known) -> Counts:
     if is_in:
         whole = rest_of(whole, "input", **parts_in)
     if not is_out and more_out:
-        output = (output or 0) + more_out - parts_out.get("output_audio_tokens", 0)
+        output = quantity(
+            (output or 0) + more_out - parts_out.get("output_audio_tokens", 0), "output"
+        )
     elif parts_out.get("output_audio_tokens"):
         output = rest_of(output, "output", output_audio=parts_out["output_audio_tokens"])
     return _counts(whole, output, beside, inside)

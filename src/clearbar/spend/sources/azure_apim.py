@@ -30,6 +30,7 @@ from clearbar.spend.charge import Origin, Record, label_text
 from clearbar.spend.files.entry import Entry, provenance, text
 from clearbar.spend.files.json_records import fields, items
 from clearbar.spend.files.quarantine import QuarantineError, quantity
+from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import moment_us
 from clearbar.spend.shapes import bill_lines
 
@@ -80,7 +81,8 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
         UnreadableFile: when the file is damaged.
     """
     requests: dict[str, _Request] = {}
-    for found in _rows(file):
+    damage = Damage()
+    for found in damage.noted(_rows(file)):
         if isinstance(found, Problem):
             yield found
             continue
@@ -92,6 +94,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
             yield from _records(requests)
             requests.clear()
     yield from _records(requests)
+    damage.tell()
 
 
 def _rows(file: SourceFile) -> Iterator[Entry | Problem]:

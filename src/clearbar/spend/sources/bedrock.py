@@ -207,7 +207,7 @@ def _lifetimes(usage: dict[str, Any]) -> tuple[int | None, int | None]:
         lifetime = text(detail.get("ttl"))
         if lifetime in found:
             tokens = quantity(detail.get("inputTokens"), "inputTokens")
-            found[lifetime] = (found[lifetime] or 0) + (tokens or 0)
+            found[lifetime] = quantity((found[lifetime] or 0) + (tokens or 0), "inputTokens")
     return found["5m"], found["1h"]
 
 

@@ -35,7 +35,7 @@ from clearbar.spend import identity
 from clearbar.spend.charge import MAX_QUANTITY, Origin, Record, label_text
 from clearbar.spend.files.entry import Entry, provenance
 from clearbar.spend.files.json_records import CUT_SHORT, NOT_JSON, without_lone_surrogates
-from clearbar.spend.files.quarantine import QuarantineError, rest_of
+from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of
 from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import moment_us
 
@@ -244,7 +244,9 @@ def _meters(tokens: _Tokens) -> Counts:
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
-    return None if first is second is None else (first or 0) + (second or 0)
+    if first is second is None:
+        return None
+    return quantity((first or 0) + (second or 0), "the sum of two kinds of tokens")
 
 
 @lru_cache(maxsize=4096)

@@ -167,7 +167,7 @@ def _meters(row: dict[str, Any]) -> Counts:
     inside, reasoning_inside = _inside(prompt, completion, cached, reasoning or 0, total)
     fresh = rest_of(prompt, "prompt_tokens", cached_tokens=cached) if inside else prompt
     if not reasoning_inside:
-        completion = (completion or 0) + (reasoning or 0)
+        completion = quantity((completion or 0) + (reasoning or 0), "completion_tokens")
     rest_of(completion, "completion_tokens", reasoning_tokens=reasoning)
     if cached:
         audio_in = None  # how much of it was cached is not told

@@ -34,6 +34,7 @@ from clearbar.spend.files.csv_rows import csv_header, csv_rows
 from clearbar.spend.files.entry import Entry, Provenance, provenance, text
 from clearbar.spend.files.json_records import entries, fields, items
 from clearbar.spend.files.quarantine import QuarantineError, usd
+from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import moment_us
 from clearbar.spend.shapes.langfuse_usage import COST, field, first, meters_of, usage_of
 from clearbar.spend.shapes.nesting import Traces, enclosing, missing_parents
@@ -120,7 +121,8 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
         UnreadableFile: when the file is damaged.
     """
     traces: Traces[_Observation] = Traces()
-    for found in _found(file):
+    damage = Damage()
+    for found in damage.noted(_found(file)):
         if isinstance(found, Problem):
             yield found
             continue
@@ -133,6 +135,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
             yield from _records(trace)
     for trace in traces.rest():
         yield from _records(trace)
+    damage.tell()
 
 
 def _found(file: SourceFile) -> Iterator[Entry | Problem]:

@@ -135,15 +135,19 @@ def _is_waiting(file: SourceFile) -> bool:
 def _of_document(file: SourceFile) -> Iterator[_Found | Problem]:
     try:
         value = fields(decode(file.document()))
+        directory = text(fields(value.get("info")).get("directory"))
+        messages = items(value.get("messages"))
     except QuarantineError as error:
         yield error.problem(None)
         return
     if "messages" not in value:
         yield _Found(value, None)
-        return
-    directory = text(fields(value.get("info")).get("directory"))
-    for number, each in enumerate(items(value["messages"]), 1):
-        message = fields(fields(each).get("info"))
+    for number, each in enumerate(messages, 1):
+        try:
+            message = fields(fields(each).get("info"))
+        except QuarantineError as error:
+            yield error.problem(number)
+            continue
         if message.get("role") == "assistant":
             yield _Found(message, number, directory=directory)
 
@@ -191,7 +195,9 @@ def _meters(tokens: dict[str, Any]) -> Counts:
         "input_tokens": quantity(tokens.get("input"), "tokens.input"),
         "cache_read_tokens": quantity(cache.get("read"), "tokens.cache.read"),
         "cache_write_tokens": quantity(cache.get("write"), "tokens.cache.write"),
-        "output_tokens": output if reasoning is None else (output or 0) + reasoning,
+        "output_tokens": output
+        if reasoning is None
+        else quantity((output or 0) + reasoning, "output and reasoning"),
         "reasoning_tokens": reasoning,
     }
 

@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument(
         "--ingest-every", type=int, default=1, help="ingest only the files of every N-th batch"
     )
+    parser.add_argument("--first", type=int, default=0, help="go on with the batch of this file")
     parser.add_argument("--only", type=int, help="make this one again, and show what happens")
     parser.add_argument("--keep", type=Path, help="with --only: write the file here too")
     parser.add_argument("--batches", help=argparse.SUPPRESS)
@@ -50,7 +51,7 @@ def main() -> int:
     if asked.batches:
         first, step = map(int, asked.batches.split(":"))
         return _work(asked.seed, asked.count, first, step, asked.ingest_every * step)
-    return _Run(asked.seed, asked.count, asked.workers, asked.ingest_every).run()
+    return _Run(asked.seed, asked.count, asked.workers, asked.ingest_every).run(asked.first)
 
 
 def _again(seed: int, number: int, keep: Path | None) -> int:
@@ -126,9 +127,11 @@ class _Run:
         self._lock = threading.Lock()
         self._began = self._shown = time.monotonic()
 
-    def run(self) -> int:
+    def run(self, number: int) -> int:
+        start = number // _BATCH
         threads = [
-            threading.Thread(target=self._watch, args=(first,)) for first in range(self._workers)
+            threading.Thread(target=self._watch, args=(start + worker,))
+            for worker in range(self._workers)
         ]
         for thread in threads:
             thread.start()
