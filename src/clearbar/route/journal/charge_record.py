@@ -111,8 +111,12 @@ def record_of(held: Held, ended: Ended, **place: Any) -> Record:
 
 
 def basis_of(held: Held, ended: Ended) -> Literal["declared", "estimated"]:
-    """Return what kind of statement the cost is: the tool's own price stands before the book's."""
-    declared = held.declared and ended.priced and ended.known == "reported"
+    """Return what kind of statement the cost is: the tool's own price stands before the book's.
+
+    So does that a tool which was held for nothing has cost nothing, however it ended.
+    """
+    free = not held.amount_nusd and not ended.cost_nusd
+    declared = ended.priced and (free or (held.declared and ended.known == "reported"))
     return "declared" if declared else "estimated"
 
 
