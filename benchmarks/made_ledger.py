@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from clearbar.own.workflow import MatchRule, Workflow
 from clearbar.spend.charge import Origin
-from clearbar.spend.storage.columns import STORED
-from clearbar.spend.storage.engine import connect, load_table, quoted
+from clearbar.spend.columns import STORED
+from clearbar.spend.engine import connect, load_table, quoted
 from clearbar.spend.storage.ledger import Ledger
 from clearbar.spend.storage.record_files import publish_origins, publish_records
 

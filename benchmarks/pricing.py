@@ -25,9 +25,9 @@ from typing import Any
 from genai_prices import Usage, calc_price
 
 from clearbar.spend.charge import METERS
+from clearbar.spend.engine import connect
 from clearbar.spend.prices.book import PriceBook
 from clearbar.spend.prices.pricing import price
-from clearbar.spend.storage.engine import connect
 
 MODELS = (
     ("openai", "gpt-4o"),

@@ -21,11 +21,11 @@ from clearbar.spend.files.candidates import candidates
 from clearbar.spend.files.table_mapping import TableMapping
 from clearbar.spend.ingest import ingest
 from clearbar.spend.prices.book import PriceBook
-from clearbar.spend.prices.price_logs import recorded_against_book
+from clearbar.spend.repricing.price_logs import recorded_against_book
 from clearbar.spend.storage.ledger import Ledger
 
 if TYPE_CHECKING:
-    from clearbar.spend.prices.price_logs import ModelMonth
+    from clearbar.spend.repricing.price_logs import ModelMonth
 
 DATA = Path(os.environ.get("CLEARBAR_DATA", Path(__file__).parents[2] / "shared" / "data"))
 COLUMNS = {

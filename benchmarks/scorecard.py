@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 from clearbar.core.period import Period, last_days
 from clearbar.core.store import Store
 from clearbar.own.scored_spend import Question, ScoredSpend
+from clearbar.spend.engine import connect, load_table
 from clearbar.spend.reading import LedgerReading
-from clearbar.spend.storage.engine import connect, load_table
 from clearbar.spend.storage.ledger import Ledger
 from clearbar.spend.storage.record_files import parquet_sql
 from clearbar.spend.usage import USAGE_FIELDS, Usage

@@ -27,13 +27,14 @@ from clearbar.own.proposal import FIELD_DOCS as PROPOSAL_DOCS
 from clearbar.own.tiers import shipped_tiers
 from clearbar.route.route_json import FIELD_DOCS as ROUTE_DOCS
 from clearbar.route.watching.overview import FIELD_DOCS as WATCH_DOCS
-from clearbar.spend import anomalies, ingest, report, trace
+from clearbar.spend import anomalies, ingest, reconciliation_words, report, trace
 from clearbar.spend.charge import DIMENSIONS
-from clearbar.spend.prices import price_logs, price_sources
+from clearbar.spend.columns import STORED
+from clearbar.spend.prices import price_sources
 from clearbar.spend.pull import pulling
-from clearbar.spend.reconciling import closing, reconciliation_words
+from clearbar.spend.reconciling import closing
+from clearbar.spend.repricing import price_logs
 from clearbar.spend.sources import SOURCES
-from clearbar.spend.storage.columns import STORED
 from clearbar.tools import rule_file
 from clearbar.trial import cases, forecast
 from clearbar.trial.certifying.certificate_json import FIELD_DOCS as CERTIFICATE_DOCS

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clearbar.spend.charge import METERS
+from clearbar.spend.engine import connect
 from clearbar.spend.prices.price_rate import Kind
 from clearbar.spend.prices.price_rows import insert
 from clearbar.spend.prices.pricing import price
-from clearbar.spend.storage.engine import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

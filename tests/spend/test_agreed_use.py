@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tests.spend.told_rows import DAY, bucket, call
 
-from clearbar.spend.prices.agreed_use import beyond_calls
 from clearbar.spend.prices.planned_lines import AgreedUse
 from clearbar.spend.reconciling.reconcile import reconcile
+from clearbar.spend.repricing.agreed_use import beyond_calls
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.spend.record_makers import NOON_US, record
 
+from clearbar.spend.columns import TAKEN
+from clearbar.spend.engine import connect
 from clearbar.spend.storage import batch
 from clearbar.spend.storage.batch import Batch
-from clearbar.spend.storage.columns import TAKEN
-from clearbar.spend.storage.engine import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from clearbar.core.period import ALL
 from clearbar.spend.prices.agreements import Agreements, CurrencyRate
 from clearbar.spend.prices.book import PriceBook
 from clearbar.spend.prices.currencies import converted, explain_rate, rate_on
-from clearbar.spend.prices.reprice import reprice
+from clearbar.spend.repricing.reprice import reprice
 from clearbar.spend.trace import trace_of
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clearbar.spend.charge import Record
+    from clearbar.spend.engine import Engine
     from clearbar.spend.prices.book import PriceBook
-    from clearbar.spend.storage.engine import Engine
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from tests.spend.ledger_cases import append, total
 from tests.spend.record_makers import record
 
 from clearbar.core.period import ALL
-from clearbar.spend.prices.reprice import reprice
+from clearbar.spend.repricing.reprice import reprice
 from clearbar.spend.storage.folder import Manifest
 from clearbar.spend.storage.ledger import Ledger
 from clearbar.spend.storage.verify import verify_ledger

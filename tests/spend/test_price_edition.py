@@ -19,7 +19,7 @@ from clearbar.spend.prices.agreements import Agreements, CurrencyRate, Plan, Sel
 from clearbar.spend.prices.book import PriceBook
 from clearbar.spend.prices.price_edition import editions, read_edition
 from clearbar.spend.prices.price_override import PriceOverride
-from clearbar.spend.prices.reprice import reprice
+from clearbar.spend.repricing.reprice import reprice
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,16 +17,16 @@ from clearbar.spend.files.candidates import candidates
 from clearbar.spend.files.table_mapping import TableMapping
 from clearbar.spend.ingest import ingest
 from clearbar.spend.prices.book import PriceBook
-from clearbar.spend.prices.price_logs import FIELD_DOCS, month_json, recorded_against_book
 from clearbar.spend.prices.price_override import PriceOverride
-from clearbar.spend.prices.reprice import reprice
+from clearbar.spend.repricing.price_logs import FIELD_DOCS, month_json, recorded_against_book
+from clearbar.spend.repricing.reprice import reprice
 from clearbar.spend.storage.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from clearbar.spend.prices.price_logs import ModelMonth
+    from clearbar.spend.repricing.price_logs import ModelMonth
 
 GPT_4O = Origin(source="litellm", provider="openai", model="gpt-4o")
 DAY_US = 86_400_000_000

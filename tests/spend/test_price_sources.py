@@ -25,7 +25,7 @@ from clearbar.spend.prices.price_sources import (
     row_json,
     sizes_of,
 )
-from clearbar.spend.prices.price_use import models_used, standard_use
+from clearbar.spend.repricing.price_use import models_used, standard_use
 
 if TYPE_CHECKING:
     from pathlib import Path

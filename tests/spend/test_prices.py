@@ -16,6 +16,7 @@ import pytest
 from tests.spend.staged import at, price_one
 
 from clearbar.core.errors import UnknownName
+from clearbar.spend.engine import connect
 from clearbar.spend.prices import book as prices
 from clearbar.spend.prices.agreements import NO_AGREEMENTS
 from clearbar.spend.prices.book import PriceBook
@@ -23,7 +24,6 @@ from clearbar.spend.prices.model_reference import USUAL
 from clearbar.spend.prices.price_edition import edition_now
 from clearbar.spend.prices.price_override import PriceOverride
 from clearbar.spend.prices.price_rate import Kind
-from clearbar.spend.storage.engine import connect
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tests.spend.told_rows import DAY, NEXT_DAY, bill, bucket, call
 
 from clearbar.core.period import ALL, Period
-from clearbar.spend.reconciling.reconciliation import Account, Reconciliation, compare
-from clearbar.spend.reconciling.reconciliation_words import FIELD_DOCS, missing, reconciliation_json
+from clearbar.spend.reconciliation import Account, Reconciliation, compare
+from clearbar.spend.reconciliation_words import FIELD_DOCS, missing, reconciliation_json
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:

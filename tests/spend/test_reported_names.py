@@ -12,7 +12,7 @@ from tests.spend.record_makers import NOON_US, record
 from clearbar.core.period import ALL
 from clearbar.spend.charge import Origin
 from clearbar.spend.reading import LedgerReading
-from clearbar.spend.reconciling.reconciliation import reconciliation
+from clearbar.spend.reconciliation import reconciliation
 
 if TYPE_CHECKING:
     from clearbar.spend.charge import Record

@@ -13,7 +13,7 @@ from tests.spend.record_makers import record
 from clearbar.core.period import ALL, Period
 from clearbar.spend.prices.book import PriceBook
 from clearbar.spend.prices.price_override import PriceOverride
-from clearbar.spend.prices.reprice import reprice
+from clearbar.spend.repricing.reprice import reprice
 
 if TYPE_CHECKING:
     from clearbar.spend.storage.ledger import Ledger

@@ -14,9 +14,9 @@ from clearbar.cli.main import cli
 from clearbar.core.errors import Problem
 from clearbar.spend import ingest
 from clearbar.spend.charge import charge_id
+from clearbar.spend.columns import QUERIED
 from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.sources import SOURCES
-from clearbar.spend.storage.columns import QUERIED
 from clearbar.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from clearbar.cli.options import chosen_period, print_json, workspace_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clearbar.spend.prices.price_logs import ModelMonth
     from clearbar.spend.prices.price_sources import Differs, PriceRow
+    from clearbar.spend.repricing.price_logs import ModelMonth
     from clearbar.workspace import Workspace
 
 _SHOWN = 60
@@ -77,8 +77,8 @@ def _json(
     tables: Sequence[Differs] | None,
     logs: Sequence[ModelMonth] | None,
 ) -> dict[str, Any]:
-    from clearbar.spend.prices.price_logs import month_json
     from clearbar.spend.prices.price_sources import differs_json, row_json
+    from clearbar.spend.repricing.price_logs import month_json
 
     found: dict[str, Any] = {}
     if prices is not None:

@@ -13,7 +13,7 @@ from clearbar.core.money import usd
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from clearbar.spend.reconciling.reconciliation import Account, Compared, Reconciliation
+    from clearbar.spend.reconciliation import Account, Compared, Reconciliation
     from clearbar.workspace import Workspace
 
     _Row = tuple[str, str, Sequence[Compared], Decimal]
@@ -54,7 +54,7 @@ def command(workspace: Workspace, period: str | None, by: str, *, as_json: bool)
     """
     found = workspace.reconciliation(chosen_period(workspace, period, "all"))
     if as_json:
-        from clearbar.spend.reconciling.reconciliation_words import reconciliation_json
+        from clearbar.spend.reconciliation_words import reconciliation_json
 
         print_json(reconciliation_json(found))
         return
@@ -139,7 +139,7 @@ def _bar(share: float, *, ascii_only: bool) -> str:
 
 def _remarks(found: Reconciliation, *, ascii_only: bool) -> Iterator[str]:
     from clearbar.cli.spark import printable
-    from clearbar.spend.reconciling.reconciliation_words import missing
+    from clearbar.spend.reconciliation_words import missing
 
     for account in found.accounts:
         said = missing(account, found)

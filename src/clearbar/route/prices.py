@@ -217,7 +217,7 @@ def _pairs(
 
 def _models_of(book: PriceBook, provider: str) -> set[str]:
     """Return the ids of the models that the book has of a provider."""
-    from clearbar.spend.storage.engine import connect  # noqa: PLC0415 - workers load no engine
+    from clearbar.spend.engine import connect  # noqa: PLC0415 - workers load no engine
 
     with connect() as connection:
         rows = connection.execute(
@@ -231,7 +231,7 @@ def _tiers_and_speeds(
     book: PriceBook, overrides: Sequence[PriceOverride]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the tiers and the speeds by which any price differs; empty is the standard."""
-    from clearbar.spend.storage.engine import connect  # noqa: PLC0415 - as above
+    from clearbar.spend.engine import connect  # noqa: PLC0415 - as above
 
     with connect() as connection:
         rows = connection.execute(

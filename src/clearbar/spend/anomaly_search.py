@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import narwhals as nw
 
     from clearbar.spend.charge import Origin
-    from clearbar.spend.storage.engine import Engine
+    from clearbar.spend.engine import Engine
 
 NO_ANOMALIES: Final = Anomalies((), 0, 0)
 

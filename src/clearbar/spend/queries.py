@@ -16,7 +16,7 @@ from clearbar.spend.charge import (
     INPUT_METERS,
     OUTPUT_METERS,
 )
-from clearbar.spend.storage.columns import QUERIED
+from clearbar.spend.columns import QUERIED
 from clearbar.spend.usage import USAGE_FIELDS, Usage
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from clearbar.core.errors import LedgerError
 from clearbar.core.period import ALL, Period
 from clearbar.spend import queries
 from clearbar.spend.anomaly_search import NO_ANOMALIES, anomalies_of
-from clearbar.spend.prices.agreed_use import agreed_lines, agreed_use, beyond_calls, covered
 from clearbar.spend.prices.agreements import NO_AGREEMENTS
 from clearbar.spend.reconciling.closed import Closed, fixed_ids
 from clearbar.spend.reconciling.reconcile import Reconciled, reconcile
 from clearbar.spend.reconciling.telling import reported_names, told_by, told_by_calls
 from clearbar.spend.reconciling.told import LINE_NAMES, spans
+from clearbar.spend.repricing.agreed_use import agreed_lines, agreed_use, beyond_calls, covered
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from clearbar.spend.anomalies import Anomalies
     from clearbar.spend.charge import Origin
-    from clearbar.spend.prices.agreed_use import Covered
     from clearbar.spend.prices.agreements import Agreements
     from clearbar.spend.prices.planned_lines import AgreedUse
     from clearbar.spend.reconciling.closed import Fixed
     from clearbar.spend.reconciling.told import Line, Told
+    from clearbar.spend.repricing.agreed_use import Covered
     from clearbar.spend.storage.ledger import Ledger
 
 _NOTHING: Final = Usage()

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from clearbar.core.period import Period
     from clearbar.spend.charge import Origin
-    from clearbar.spend.prices.agreed_use import Covered
     from clearbar.spend.reading import LedgerReading
     from clearbar.spend.reconciling.closed import Fixed
+    from clearbar.spend.repricing.agreed_use import Covered
 
 BY: Final = {
     "workflow": "the declared workflow that a rule gives it",

@@ -132,7 +132,7 @@ class RouteFacts(Routing):
 
     def _models_seen(self) -> set[tuple[str, str]]:
         """Return provider and model of what the ledger knows, such as dated names."""
-        from clearbar.spend.storage.engine import connect
+        from clearbar.spend.engine import connect
         from clearbar.spend.storage.record_files import parquet_sql
 
         files = list(self.ledger.folder.origin_files().values())

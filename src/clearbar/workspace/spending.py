@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from clearbar.own.explanation import Explanation
     from clearbar.spend.anomalies import Anomalies
     from clearbar.spend.ingest import Progress, Summary
-    from clearbar.spend.prices.price_logs import ModelMonth
     from clearbar.spend.prices.price_sources import Differs, PriceRow
     from clearbar.spend.pull.pulling import Pulled, Shown
+    from clearbar.spend.reconciliation import Reconciliation
     from clearbar.spend.reconciling.closing import ClosedEntry
-    from clearbar.spend.reconciling.reconciliation import Reconciliation
     from clearbar.spend.report import SpendReport
+    from clearbar.spend.repricing.price_logs import ModelMonth
     from clearbar.spend.trace import Trace
 
 
@@ -72,7 +72,7 @@ class Spending(Opened):
         `edition` names a price book that was kept, or a file or folder of one; None is today's.
         """
         from clearbar.spend.prices.book import PriceBook
-        from clearbar.spend.prices.reprice import reprice
+        from clearbar.spend.repricing.reprice import reprice
 
         book, declared = self.book, self.declared
         if edition is not None:
@@ -91,7 +91,7 @@ class Spending(Opened):
         """Return where the price book and LiteLLM's table in a file say different things."""
         from clearbar.spend.prices.litellm_prices import read_litellm_prices
         from clearbar.spend.prices.price_sources import differing
-        from clearbar.spend.prices.price_use import standard_use
+        from clearbar.spend.repricing.price_use import standard_use
 
         used = standard_use(self.ledger, period)
         listed = read_litellm_prices(table)
@@ -99,14 +99,14 @@ class Spending(Opened):
 
     def recorded_against_book(self, model: str | None, period: Period) -> list[ModelMonth]:
         """Return what calls cost as recorded and by the price book, by model and month."""
-        from clearbar.spend.prices.price_logs import recorded_against_book
+        from clearbar.spend.repricing.price_logs import recorded_against_book
 
         found = recorded_against_book(self.ledger, self.book, period)
         return [row for row in found if model in (None, row.model, f"{row.provider}/{row.model}")]
 
     def _models(self, model: str | None) -> list[tuple[str, str]]:
         """Return provider and model of all that calls name, or of one that a person names."""
-        from clearbar.spend.prices.price_use import models_used
+        from clearbar.spend.repricing.price_use import models_used
 
         if model is None:
             return models_used(self.ledger)
@@ -164,7 +164,7 @@ class Spending(Opened):
 
     def reconciliation(self, period: Period) -> Reconciliation:
         """Return how bills, aggregates and logs of a period agree."""
-        from clearbar.spend.reconciling.reconciliation import reconciliation
+        from clearbar.spend.reconciliation import reconciliation
 
         self._reading  # noqa: B018 - what trials and the gateway have spent is in the ledger then
         return reconciliation(self._read(), period)

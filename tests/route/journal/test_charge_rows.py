@@ -30,11 +30,11 @@ from clearbar.route.journal.charges import PARSER_VERSION, charge_journal, uri_o
 from clearbar.route.journal.entry import Ended, Entry, Held
 from clearbar.route.journal.reader import Placed, entries
 from clearbar.spend.charge import METERS, Record, digest_of
+from clearbar.spend.columns import STORED, TAKEN
+from clearbar.spend.engine import connect
 from clearbar.spend.prices.book import PriceBook
 from clearbar.spend.storage.append import FileRead
 from clearbar.spend.storage.batch import kind_of
-from clearbar.spend.storage.columns import STORED, TAKEN
-from clearbar.spend.storage.engine import connect
 from clearbar.spend.storage.ledger import Ledger
 from clearbar.spend.storage.record_files import parquet_sql
 

@@ -250,7 +250,7 @@ def settled(folder: Path, found: Callable[[list[dict[str, Any]]], bool]) -> list
 
 def charges(folder: Path) -> list[dict[str, Any]]:
     """What the ledger of a workspace holds, with all that its gateway has done so far."""
-    from clearbar.spend.storage.engine import connect
+    from clearbar.spend.engine import connect
     from clearbar.spend.storage.record_files import parquet_sql
 
     with Workspace(folder) as workspace:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from clearbar.core.errors import Problem
 from clearbar.spend.charge import Origin, Record
 from clearbar.spend.files.source_file import SourceFile, open_source_file
-from clearbar.spend.pull.withdrawal import lines_of, record_of, withdrawn
+from clearbar.spend.shapes.withdrawal import lines_of, record_of, withdrawn
 from clearbar.spend.sources import SOURCES
 from clearbar.spend.sources import withdrawn as source
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clearbar.core.period import ALL
 from clearbar.route.watching.saving import ArmSums, saving
 from clearbar.spend.charge import labels_of
-from clearbar.spend.storage.engine import connect, load_table
+from clearbar.spend.engine import connect, load_table
 from clearbar.spend.storage.record_files import parquet_sql
 
 if TYPE_CHECKING:

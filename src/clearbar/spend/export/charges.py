@@ -14,9 +14,9 @@ from clearbar.core.errors import LedgerError
 from clearbar.core.period import Period
 from clearbar.spend import queries
 from clearbar.spend.charge import METERS
+from clearbar.spend.columns import STORED
 from clearbar.spend.export.rows import Counted, Group, beside
 from clearbar.spend.reconciling.told import LINE_NAMES
-from clearbar.spend.storage.columns import STORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

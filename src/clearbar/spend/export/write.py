@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from clearbar.core.errors import ClearbarError
 from clearbar.core.money import plain
-from clearbar.spend.storage.engine import connect, load_table, quoted
+from clearbar.spend.engine import connect, load_table, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

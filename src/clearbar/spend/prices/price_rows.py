@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.money import plain
+from clearbar.spend.engine import connect, quoted
 from clearbar.spend.prices.price_rate import AUDIO, PRICED, Rate, scaled
-from clearbar.spend.storage.engine import connect, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.errors import ClearbarError
 from clearbar.spend.charge import BASES, CACHE_READ_METERS, CACHE_WRITE_METERS, INPUT_METERS, METERS
+from clearbar.spend.engine import quoted
 from clearbar.spend.prices.currencies import convert, joined
 from clearbar.spend.prices.price_rate import AUDIO, Kind
 from clearbar.spend.prices.price_rows import enum, insert_rates
-from clearbar.spend.storage.engine import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from clearbar.spend.pull.api import PullError, Span
 from clearbar.spend.pull.content import kept_of, page_of, tells_nothing
 from clearbar.spend.pull.fetch import NotKnown
 from clearbar.spend.pull.kept import Staging, kept, place_of, stamp
-from clearbar.spend.pull.withdrawal import lines_of, withdrawn
+from clearbar.spend.shapes.withdrawal import lines_of, withdrawn
 from clearbar.spend.sources import SOURCES
 
 if TYPE_CHECKING:

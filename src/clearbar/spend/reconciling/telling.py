@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import narwhals as nw
 
-    from clearbar.spend.storage.engine import Engine
+    from clearbar.spend.engine import Engine
 
 _MINUTES_PER_DAY: Final = 1440
 _OWN: Final = ("account", "project", "credential", "principal")

@@ -40,7 +40,7 @@ from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import microseconds, moment_us
 from clearbar.spend.shapes.messages_usage import MessageUsage, cache_writes, thinking
 from clearbar.spend.shapes.session_lines import Line, Message, line_of, unwrapped
-from clearbar.spend.storage.worn import is_worn
+from clearbar.spend.worn import is_worn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

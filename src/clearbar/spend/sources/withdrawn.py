@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from clearbar.core.errors import Problem
-from clearbar.spend.pull.withdrawal import MARK, record_of
+from clearbar.spend.shapes.withdrawal import MARK, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

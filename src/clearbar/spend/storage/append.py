@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import msgspec
 
 from clearbar.spend.charge import EVIDENCE_RANK, METERS, digest_of
+from clearbar.spend.columns import SHARED, STORED
+from clearbar.spend.engine import connect, quoted
 from clearbar.spend.prices import pricing
 from clearbar.spend.storage.arrays import array_of, shown
 from clearbar.spend.storage.batch import Batch, kind_of
-from clearbar.spend.storage.columns import SHARED, STORED
-from clearbar.spend.storage.engine import connect, quoted
 from clearbar.spend.storage.folder import new_name
 from clearbar.spend.storage.record_files import parquet_sql, publish_origins, publish_records
 

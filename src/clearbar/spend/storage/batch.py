@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from msgspec.structs import astuple, fields
 
 from clearbar.spend.charge import Record
+from clearbar.spend.columns import TAKEN
 from clearbar.spend.storage.arrays import array_of, constant, joined, shown
-from clearbar.spend.storage.columns import TAKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,15 +9,15 @@ from msgspec.structs import replace
 
 from clearbar.core.errors import UnknownName
 from clearbar.spend import queries
+from clearbar.spend.columns import QUERIED, STORED
+from clearbar.spend.engine import DuckDBEngine, connect
 from clearbar.spend.storage.append import Appender
-from clearbar.spend.storage.columns import QUERIED, STORED
-from clearbar.spend.storage.engine import DuckDBEngine, connect
 from clearbar.spend.storage.folder import LedgerFolder, Manifest
 from clearbar.spend.storage.merge import RANK
 from clearbar.spend.storage.older_files import COLUMNS_ID, bring_up_to_date
 from clearbar.spend.storage.record_files import parquet_sql, read_origins
 from clearbar.spend.storage.settle import NONE_UNITED, Settling
-from clearbar.spend.storage.worn import INPUT_TOTAL
+from clearbar.spend.worn import INPUT_TOTAL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import narwhals as nw
 
     from clearbar.spend.charge import Origin
+    from clearbar.spend.engine import Engine
     from clearbar.spend.prices.book import PriceBook
-    from clearbar.spend.storage.engine import Engine
 
 _SHORTEST_ID: Final = 4
 

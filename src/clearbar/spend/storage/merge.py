@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clearbar.spend.charge import DIMENSIONS, EVIDENCE_RANK, Origin, label_text, labels_of
-from clearbar.spend.storage.columns import STORED
+from clearbar.spend.columns import STORED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

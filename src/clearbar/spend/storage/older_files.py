@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import LedgerError
-from clearbar.spend.storage.columns import STORED
-from clearbar.spend.storage.engine import connect
+from clearbar.spend.columns import STORED
+from clearbar.spend.engine import connect
 from clearbar.spend.storage.folder import Manifest
 from clearbar.spend.storage.record_files import parquet_sql, publish_records
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clearbar.spend.charge import DIMENSIONS, Origin
-from clearbar.spend.storage.columns import STORED
-from clearbar.spend.storage.engine import load_table, quoted
+from clearbar.spend.columns import STORED
+from clearbar.spend.engine import load_table, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

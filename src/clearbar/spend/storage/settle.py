@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from msgspec.structs import replace
 
-from clearbar.spend.storage.engine import connect, load_table
+from clearbar.spend.engine import connect, load_table
 from clearbar.spend.storage.folder import Manifest, new_name
 from clearbar.spend.storage.links import any_alias, find_links, speaks_of_links, unite
 from clearbar.spend.storage.merge import RANK, heads_sql, merged_sql, united
@@ -25,7 +25,7 @@ from clearbar.spend.storage.record_files import (
     publish_table,
     read_origins,
 )
-from clearbar.spend.storage.worn import INPUT_TOTAL, NEWEST_READING, WORN_ID, doubtful_sql, worn_sql
+from clearbar.spend.worn import INPUT_TOTAL, NEWEST_READING, WORN_ID, doubtful_sql, worn_sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ import duckdb
 
 from clearbar.core.errors import LedgerError, Problem
 from clearbar.spend.charge import BASES, METERS
-from clearbar.spend.storage.columns import STORED
-from clearbar.spend.storage.engine import connect
+from clearbar.spend.columns import STORED
+from clearbar.spend.engine import connect
 from clearbar.spend.storage.links import TELLING, aliases_sql
 from clearbar.spend.storage.record_files import parquet_sql, read_origins
 from clearbar.spend.storage.uniting import MOST_IDENTITIES

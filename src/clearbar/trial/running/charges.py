@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from clearbar.spend.charge import TRIAL_SOURCE as SOURCE
 from clearbar.spend.charge import Origin, Record, label_text
+from clearbar.spend.engine import connect
 from clearbar.spend.identity import upstream
 from clearbar.spend.storage.append import FileRead
-from clearbar.spend.storage.engine import connect
 from clearbar.spend.storage.record_files import parquet_sql
 from clearbar.trial.attempts import AttemptEnd
 from clearbar.trial.running.evidence_rows import usage_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from clearbar.spend.columns import STORED
+from clearbar.spend.engine import connect, load_table, quoted
 from clearbar.spend.prices import pricing
-from clearbar.spend.storage.columns import STORED
-from clearbar.spend.storage.engine import connect, load_table, quoted
 from clearbar.spend.storage.folder import new_name
 from clearbar.spend.storage.merge import RANK
 from clearbar.spend.storage.record_files import parquet_sql, publish_records, read_origins

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clearbar.spend.charge import METERS
-from clearbar.spend.storage.engine import connect, load_table, quoted
+from clearbar.spend.engine import connect, load_table, quoted
 from clearbar.spend.storage.record_files import parquet_sql, read_origins
 
 if TYPE_CHECKING:

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from clearbar.spend.charge import Origin
+    from clearbar.spend.engine import Engine
     from clearbar.spend.prices.agreements import Agreements
     from clearbar.spend.reconciling.told import Overlap, Told
-    from clearbar.spend.storage.engine import Engine
 
 _NAMED: Final = "|".join(f"{kind}:" for kind in (PLAN, COMMITMENT, SELF_HOSTED))
 """As a regular expression: what the id of a price has in it that names an agreement."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from clearbar.core.errors import UnknownName
 from clearbar.core.money import plain
 from clearbar.spend.charge import CACHE_READ_METERS, CACHE_WRITE_METERS, INPUT_METERS, OUTPUT_METERS
+from clearbar.spend.engine import connect, load_table, quoted
 from clearbar.spend.prices.price_reason import Compared, Reason, reasons
-from clearbar.spend.prices.reprice import SAME_RECORD
-from clearbar.spend.storage.engine import connect, load_table, quoted
+from clearbar.spend.repricing.reprice import SAME_RECORD
 from clearbar.spend.storage.record_files import parquet_sql, read_origins
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
-    from clearbar.spend.reconciling.reconciliation import Account, Compared, Reconciliation
+    from clearbar.spend.reconciliation import Account, Compared, Reconciliation
 
 _PULLED: Final = ("openai", "anthropic", "openrouter")
 """Providers whose bills an API has."""
