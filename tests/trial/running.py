@@ -17,8 +17,8 @@ from clearbar.tools.call import Caller
 from clearbar.tools.digest import tool_digest
 from clearbar.tools.rates import Rates
 from clearbar.tools.tool import TokenPrice, Tool
+from clearbar.trial.grading.declared_grader import make_grader
 from clearbar.trial.grading.grade_settings import GradeSettings
-from clearbar.trial.grading.grader import make_grader
 from clearbar.trial.grading.labelling import certified
 from clearbar.trial.identity import answering_digest, identity_of
 from clearbar.trial.plan import TrialPlan

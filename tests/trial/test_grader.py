@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from clearbar.core.errors import ClearbarError, DeclarationError
 from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.tools.tool import Answer, Failure, TokenUsage, Tool
+from clearbar.trial.grading.declared_grader import make_grader
 from clearbar.trial.grading.grade_declare import GRADE_KEYS, GRADE_TABLE, grade_settings, taken_by
 from clearbar.trial.grading.grade_settings import GRADE_KINDS, GradeSettings
-from clearbar.trial.grading.grader import LabelWantedError, UngradedError, gradable, make_grader
+from clearbar.trial.grading.grader import LabelWantedError, UngradedError, gradable
 from clearbar.trial.grading.judge_prompt import INSTRUCTIONS, judge_request, verdict_in
 from clearbar.trial.grading.labelling import certified
 from clearbar.trial.trial import Case

@@ -23,6 +23,7 @@ from clearbar.trial.grading.labelling import Labelling, LabelRule
 from clearbar.trial.identity import answer_digest, question_digest
 from clearbar.trial.proof.judge import JUDGE_IS_THE_TRUTH, Correction
 from clearbar.trial.race.race import Race
+from clearbar.trial.race.race_findings import findings
 from clearbar.trial.race.race_plan import Ask, Candidate, Graded, RacePlan
 from clearbar.trial.running.evidence import now
 from clearbar.trial.running.labels_wanted import labels_wanted
@@ -255,7 +256,7 @@ def test_a_missing_answer_is_one_that_people_find_wrong() -> None:
     race = race_of(Bar(at_least=0.5))
     for index in range(20):
         race.give(Ask("cheap", index), Graded(None, None, failed=True))
-    [finding] = race.findings()
+    [finding] = findings(race)
     assert finding.mean == pytest.approx(0)
 
 
@@ -264,7 +265,7 @@ def test_a_missing_answer_of_the_tool_in_use_counts_as_right() -> None:
     for index in range(10):
         race.give(Ask("cheap", index), Graded(None, None, failed=True))
         race.give(Ask("dear", index), Graded(None, None, failed=True))
-    assert race.findings()[0].mean == pytest.approx(-1)
+    assert findings(race)[0].mean == pytest.approx(-1)
 
 
 def test_scores_that_labels_correct_are_never_binary() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clearbar.core.errors import ClearbarError
 from clearbar.own.workflow import Bar
 from clearbar.trial.race.race import Ask, Candidate, Graded, Parts, Race, RacePlan
+from clearbar.trial.race.race_findings import findings
 from clearbar.trial.trial import Error
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def run(race: Race, tools: Mapping[str, Callable[[int], Graded]], limit: int = 1
 
 
 def found(race: Race) -> dict[str, Finding]:
-    return {finding.tool: finding for finding in race.findings()}
+    return {finding.tool: finding for finding in findings(race)}
 
 
 GOOD = {"rules": passes(0.3), "haiku": passes(0.98), "opus": passes(0.99)}
@@ -70,7 +71,7 @@ def test_the_cheapest_that_clears_wins_and_the_dearer_is_never_asked() -> None:
 
 def test_findings_stand_in_the_order_in_which_tools_are_tried() -> None:
     race = run(Race(plan(OPUS, HAIKU, RULES)), GOOD)
-    assert [finding.tool for finding in race.findings()] == ["rules", "haiku", "opus"]
+    assert [finding.tool for finding in findings(race)] == ["rules", "haiku", "opus"]
 
 
 def test_equal_prices_are_tried_by_tier_then_by_name() -> None:
@@ -264,8 +265,8 @@ def test_out_of_money_the_rest_is_undecided() -> None:
     race.give(Ask("rules", 0), Graded(1.0, None))
     race.stop("budget")
     assert race.finished
-    assert {(each.outcome, each.reason) for each in race.findings()} == {("undecided", "budget")}
-    assert [each.n for each in race.findings()] == [1, 0, 0]
+    assert {(each.outcome, each.reason) for each in findings(race)} == {("undecided", "budget")}
+    assert [each.n for each in findings(race)] == [1, 0, 0]
 
 
 def test_a_broken_tool_leads_on_to_the_next() -> None:
@@ -290,7 +291,7 @@ def test_when_the_tool_in_use_breaks_nothing_can_be_compared() -> None:
     race.stop("broken", "opus", "timeouts")
     assert race.finished
     assert found(race)["opus"].note == "timeouts"
-    assert {each.reason for each in race.findings()} == {"broken", "incumbent"}
+    assert {each.reason for each in findings(race)} == {"broken", "incumbent"}
 
 
 def test_undecided_says_how_many_more_cases_and_what_they_cost() -> None:
@@ -342,8 +343,8 @@ def test_a_race_needs_a_bar() -> None:
 
 def test_the_totals_are_those_of_all_tools() -> None:
     race = run(Race(plan(RULES, HAIKU, OPUS, bar=WITHIN)), GOOD)
-    assert race.tallies.calls == sum(each.calls for each in race.findings())
-    assert race.tallies.spent_usd == sum(each.spent_usd for each in race.findings())
+    assert race.tallies.calls == sum(each.calls for each in findings(race))
+    assert race.tallies.spent_usd == sum(each.spent_usd for each in findings(race))
 
 
 def told(race: Race) -> dict[str, object]:

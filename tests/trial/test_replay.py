@@ -12,9 +12,10 @@ import pytest
 
 from clearbar.core.errors import ClearbarError, UnknownName
 from clearbar.own.workflow import Bar
+from clearbar.trial.recorded.recorded_order import recorded_order
 from clearbar.trial.recorded.recorded_score import RecordedScore
 from clearbar.trial.recorded.recorded_scores import Columns, gather, read_recorded_scores
-from clearbar.trial.recorded.replay import recorded_order, recorded_prices, replay
+from clearbar.trial.recorded.replay import recorded_prices, replay
 from clearbar.trial.trial import Error
 
 if TYPE_CHECKING:

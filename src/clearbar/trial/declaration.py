@@ -9,7 +9,7 @@ from clearbar.core.errors import ClearbarError, UnknownName, nearest
 from clearbar.tools.contents import contents_digest
 from clearbar.tools.digest import tool_digest
 from clearbar.trial.cases import days_of, read_cases
-from clearbar.trial.grading.grader import make_grader
+from clearbar.trial.grading.declared_grader import make_grader
 from clearbar.trial.grading.labelling import certified
 from clearbar.trial.identity import answering_digest, digest_of, identity_of
 from clearbar.trial.recorded.recorded_scores import rows_digest

@@ -23,7 +23,7 @@ from clearbar.route.watching.store import samples
 from clearbar.route.wire.operation import operation_of
 from clearbar.tools.tool import Request
 from clearbar.trial.grading.grade_settings import GradeSettings
-from clearbar.trial.grading.grader import make_grader
+from clearbar.trial.grading.declared_grader import make_grader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -23,7 +23,8 @@ from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.tools.address import PROTOCOLS
 from clearbar.tools.tool import Answer, Failure
 from clearbar.tools.wire import body_of
-from clearbar.trial.grading.grader import UngradedError, make_grader
+from clearbar.trial.grading.declared_grader import make_grader
+from clearbar.trial.grading.grader import UngradedError
 from clearbar.trial.trial import Case
 
 if TYPE_CHECKING:

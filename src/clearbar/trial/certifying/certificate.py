@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from clearbar.core.errors import LedgerError
 from clearbar.own.workflow import Bar
 from clearbar.trial.identity import canonical_json
+from clearbar.trial.race.race_findings import findings
 from clearbar.trial.stored_time import time_text
 from clearbar.trial.trial import Certificate, Error, Finding, Identity, Step
 
@@ -46,7 +47,7 @@ def certificate_of(
     total = sum((each.usd for each in spent.values()), Decimal(0))
     return Certificate(
         identity=identity,
-        findings=tuple(_with_spent(each, spent.get(each.tool)) for each in race.findings()),
+        findings=tuple(_with_spent(each, spent.get(each.tool)) for each in findings(race)),
         winner=race.winner,
         incumbent=race.plan.incumbent or race.plan.against,
         decided_at=decided_at,

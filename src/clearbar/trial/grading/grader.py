@@ -1,7 +1,7 @@
 """What scores the answers of a trial, whatever its kind.
 
 `compared_graders.py` has those that compare with a reference, `outside_graders.py` commands,
-callables, judges and people.
+callables, judges and people; `declared_grader.py` makes the one that is declared.
 
 A grader has a canonical text of its kind and settings, which is part of a certificate's identity.
 Its `canonical` form of answers is what decides whether two answers are the same: answers of one
@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 from clearbar.spend.files.quarantine import QuarantineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from clearbar.core.errors import Problem
     from clearbar.tools.tool import Answer, Failure, Request, Tool
-    from clearbar.trial.grading.grade_settings import GradeSettings
     from clearbar.trial.trial import Case
 
 
@@ -114,26 +112,3 @@ def gradable(grader: Grader, cases: Iterable[Case]) -> tuple[tuple[Case, ...], t
         except QuarantineError as error:
             problems.append(error.problem(case.line))
     return tuple(good), tuple(problems)
-
-
-def make_grader(
-    settings: GradeSettings,
-    asker: Asker | None = None,
-    folder: Path | None = None,
-    tools: Mapping[str, Tool] | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> Grader:
-    """Return the grader that the settings declare.
-
-    `folder` is that of clearbar.toml, where schemas, commands and callables are looked for.
-    `asker` and `tools` are needed by a judge. `environment` is what a command may see of.
-
-    Raises:
-        ClearbarError: when a schema, a callable or the tool that judges is not there or no good.
-    """
-    from clearbar.trial.grading import compared_graders, outside_graders  # noqa: PLC0415 - they need us
-
-    grader = compared_graders.make(settings, folder)
-    if grader is not None:
-        return grader
-    return outside_graders.make(settings, asker, folder, tools or {}, environment or {})

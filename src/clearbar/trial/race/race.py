@@ -14,14 +14,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from clearbar.trial.race.lane import Lane
-from clearbar.trial.race.race_findings import findings
 from clearbar.trial.race.race_plan import Ask, Candidate, Graded, Parts, RacePlan
-from clearbar.trial.race.race_prices import price_of
+from clearbar.trial.race.race_prices import RacePrices
 from clearbar.trial.race.tally import Tallies
 
 if TYPE_CHECKING:
     from clearbar.trial.proof.sequential import Decision, SequentialTest
-    from clearbar.trial.trial import Finding
 
 __all__ = ["Ask", "Candidate", "Graded", "Parts", "Race", "RacePlan"]
 
@@ -39,6 +37,7 @@ class Race:
         """Candidates that are out without a turn, or by a stop."""
         self.answers: dict[tuple[str, int], Graded] = {}
         """(tool, index of the case) -> what was given."""
+        self.prices = RacePrices(plan, self.lanes, self.answers)
         self._wanted: set[tuple[str, int]] = set()
         self._waiting = list(plan.tested)
         self._lane: Lane | None = None
@@ -69,7 +68,7 @@ class Race:
         best: tuple[Decimal, int, str] | None = None
         for place, lane in enumerate(self.lanes.values()):
             if lane.decided and lane.decided[0] == "clears" and self._may_win(lane):
-                usd = price_of(self, lane)
+                usd = self.prices.of(lane)
                 key = (Decimal("Infinity") if usd is None else usd, place, lane.candidate.name)
                 best = min(best, key) if best else key
         return best[2] if best else None
@@ -130,23 +129,11 @@ class Race:
         """
         decision: Decision = ("undecided", reason)
         for candidate in self.plan.tested:
-            if tool is None or self.depends(candidate, tool):
+            if tool is None or self.plan.depends(candidate, tool):
                 self._stop(candidate, decision, note)
         if tool is not None and note:
             self.notes[tool] = note
         self._advance()
-
-    def depends(self, candidate: Candidate, tool: str) -> bool:
-        """Say whether a candidate cannot be decided without this tool."""
-        parts = candidate.parts
-        tools = {candidate.name, self.plan.against}
-        if parts is not None:
-            tools |= {*parts.confidence_tools, parts.then}
-        return tool in tools
-
-    def findings(self) -> tuple[Finding, ...]:
-        """Return one finding for each candidate, in the order in which they are tried."""
-        return findings(self)
 
     def _stop(self, candidate: Candidate, decision: Decision, note: str) -> None:
         name = candidate.name
@@ -190,7 +177,7 @@ class Race:
 
     def _may_undercut(self, candidate: Candidate, cleared: Lane) -> bool:
         """Say whether a later one may be cheaper: only a cascade costs what it turns out to."""
-        usd, found = candidate.expected_usd, price_of(self, cleared)
+        usd, found = candidate.expected_usd, self.prices.of(cleared)
         return (
             cleared.candidate.parts is not None
             and usd is not None
@@ -200,5 +187,5 @@ class Race:
     def _may_win(self, lane: Lane) -> bool:
         if lane.candidate.parts is None or self.plan.against is None:
             return True
-        usd, against = price_of(self, lane), self.plan.against_usd
+        usd, against = self.prices.of(lane), self.plan.against_usd
         return usd is not None and against is not None and usd < against

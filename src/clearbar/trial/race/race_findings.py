@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from clearbar.trial.race.race_prices import measured_usd, price_of
 from clearbar.trial.race.tally import Tally
 from clearbar.trial.trial import Finding
 
@@ -46,12 +45,12 @@ def _finding(race: Race, candidate: Candidate, owners: dict[str, str]) -> Findin
     if lane is None:
         decision = race.settled.get(candidate.name, ("undecided", "cases"))
         return _untried(race, candidate, decision, owners)
-    test, usd = lane.test, price_of(race, lane)
+    test, usd = lane.test, race.prices.of(lane)
     low, high = test.interval() if test.n else (None, None)
     outcome, reason = lane.decided or ("undecided", "cases")
     more = test.more_cases() if outcome == "undecided" and test.n else None
     spent = _spent(race, candidate.name, owners)
-    measured = None if candidate.parts else measured_usd(race, candidate.name)
+    measured = None if candidate.parts else race.prices.measured_usd(candidate.name)
     return Finding(
         tool=candidate.name,
         tier=candidate.tier,
@@ -84,7 +83,7 @@ def _untried(
     race: Race, candidate: Candidate, decision: Decision, owners: dict[str, str]
 ) -> Finding:
     plan, spent = race.plan, _spent(race, candidate.name, owners)
-    measured = measured_usd(race, candidate.name)
+    measured = race.prices.measured_usd(candidate.name)
     outcome, reason = decision
     shares = candidate in plan.tested
     return Finding(
@@ -136,14 +135,14 @@ def _more_usd(race: Race, lane: Lane, more: int | None) -> Decimal | None:
 
     At what a case has cost so far; before one has, at what is expected.
     """
-    measured = measured_usd(race, lane.candidate.name)
-    usd = price_of(race, lane) if measured is None else measured
+    measured = race.prices.measured_usd(lane.candidate.name)
+    usd = race.prices.of(lane) if measured is None else measured
     if more is None or usd is None:
         return None
     against = race.plan.against
     if against is None or (lane.candidate.parts and lane.candidate.parts.then == against):
         return usd * more
-    against_usd = measured_usd(race, against)
+    against_usd = race.prices.measured_usd(against)
     if against_usd is None:
         return None
     answered = max(each.reached for each in race.lanes.values())
@@ -164,7 +163,7 @@ def _threshold(race: Race, lane: Lane) -> str:
     parts, accepted, threshold = lane.candidate.parts, lane.accepted(), lane.threshold
     if parts is None or threshold is None or accepted is None:
         return "no confidences of other cases: no threshold can be set"
-    usd = price_of(race, lane)
+    usd = race.prices.of(lane)
     said = (
         f"{parts.first} answers where its confidence is at least {threshold:.3g} "
         f"({accepted:.0%} of cases), else {parts.then}"

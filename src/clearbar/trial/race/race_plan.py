@@ -145,6 +145,14 @@ class RacePlan:
         """The tool that a relative bar compares with; None for an absolute bar."""
         return None if self.bar.within is None else self.bar.of or self.incumbent
 
+    def depends(self, candidate: Candidate, tool: str) -> bool:
+        """Say whether a candidate cannot be decided without this tool."""
+        parts = candidate.parts
+        tools = {candidate.name, self.against}
+        if parts is not None:
+            tools |= {*parts.confidence_tools, parts.then}
+        return tool in tools
+
     @cached_property
     def tested(self) -> tuple[Candidate, ...]:
         """The candidates with a share of the error rate, in the order in which they are tried.

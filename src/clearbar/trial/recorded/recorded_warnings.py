@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from clearbar.tools.tool import Tier
     from clearbar.trial.race.race_plan import RacePlan
+    from clearbar.trial.recorded.recorded_order import Recorded
     from clearbar.trial.recorded.recorded_score import RecordedScore
     from clearbar.trial.recorded.recorded_scores import RecordedScores
-    from clearbar.trial.recorded.replay import Recorded
 
 _AT_WORST = "counted as 0, or as 1 for the tool that others are compared with"
 

@@ -16,22 +16,22 @@ Never here: network, disk, clock, randomness (the order follows from the seed an
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError, UnknownName, nearest
-from clearbar.trial.cases import split
 from clearbar.trial.identity import prompt_digest
 from clearbar.trial.race.lane import Lane, can_clear
 from clearbar.trial.race.race import Candidate, Graded, Race, RacePlan
+from clearbar.trial.race.race_findings import findings
+from clearbar.trial.recorded.recorded_order import ABSENT, Recorded, recorded_order
 from clearbar.trial.recorded.recorded_scores import rows_digest, worth
 from clearbar.trial.recorded.recorded_warnings import warnings_of
-from clearbar.trial.recorded.suspicion import place_of, suspicions
-from clearbar.trial.trial import ZERO_USD, Case, Certificate, Identity
+from clearbar.trial.trial import ZERO_USD, Certificate, Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from clearbar.own.workflow import Bar, Workflow
@@ -43,40 +43,7 @@ if TYPE_CHECKING:
 
 RECORDED: Final = "recorded scores"
 """What stands in the place of a grader."""
-_ABSENT: Final = Graded(None, None, bought=False, absent=True)
 _TURNED: Final = frozenset({("fails", "evidence"), ("undecided", "futile"), ("undecided", "cases")})
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """Recorded scores as a race needs them."""
-
-    rows: Mapping[tuple[str, str], RecordedScore]
-    """(tool, case) -> row; one case of each cluster."""
-    order: tuple[str, ...]
-    """The cases, in their fixed random order."""
-    suspects: frozenset[tuple[str, str]]
-    """(tool, category or cluster) whose scores are taken at their worst."""
-
-    def graded(self, tool: str, index: int) -> Graded:
-        """Return the answer to a case; an absent one where nothing is recorded."""
-        row = self.rows.get((tool, self.order[index]))
-        if row is None:
-            return _ABSENT
-        labels = int(row.label is not None)
-        if self.is_worst(row):
-            return Graded(None, row.cost_usd, failed=True, bought=False)
-        return Graded(worth(row), row.cost_usd, bought=False, labels=labels)
-
-    def is_worst(self, row: RecordedScore) -> bool:
-        """Say whether a row's score is taken at its worst; what a person has labelled is not."""
-        doubted = row.status != "ok" or (row.tool, place_of(row)) in self.suspects
-        return doubted and row.label is None
-
-    def cases_of(self, tools: Iterable[str]) -> int:
-        """Return how many cases all of these tools have."""
-        names = tuple(tools)
-        return sum(all((tool, case) in self.rows for tool in names) for case in self.order)
 
 
 def replay(
@@ -113,10 +80,10 @@ def replay(
     costs = recorded_prices(scores.rows, known) | dict(prices or {})
     plan = _plan(recorded, tools, bar, error, known, costs, incumbent)
     race = run_through(plan, recorded)
-    findings = tuple(_undoubted(race, recorded, finding) for finding in race.findings())
+    found = tuple(_undoubted(race, recorded, finding) for finding in findings(race))
     return Certificate(
         identity=_identity(scores, recorded, tools, bar, error, seed, workflow),
-        findings=findings,
+        findings=found,
         winner=race.winner,
         incumbent=plan.against or incumbent,
         decided_at=now,
@@ -133,21 +100,6 @@ def _first(scores: RecordedScores) -> str:
     first = scores.problems[0]
     place = "a row" if first.line is None else f"line {first.line}"
     return f"{len(scores.problems)} not used; {place}: {first.what}"
-
-
-def recorded_order(rows: Sequence[RecordedScore], seed: int) -> Recorded:
-    """Return the rows by tool and case, one case of each cluster, in the order of the seed."""
-    clusters: dict[str, str | None] = {}
-    for row in rows:
-        clusters[row.case] = row.cluster or clusters.get(row.case)
-    cases = [Case(id=case, input="", cluster=cluster) for case, cluster in clusters.items()]
-    order = tuple(case.id for case in split(cases, seed).certify)
-    chosen = set(order)
-    return Recorded(
-        rows={(row.tool, row.case): row for row in rows if row.case in chosen},
-        order=order,
-        suspects=frozenset((each.tool, each.category) for each in suspicions(rows)),
-    )
 
 
 def recorded_prices(rows: Sequence[RecordedScore], tiers: Mapping[str, Tier]) -> dict[str, Decimal]:
@@ -245,7 +197,7 @@ def _decision_without(race: Race, recorded: Recorded, tool: str) -> str:
     for index in range(plan.cases):
         for name in names:
             graded = recorded.graded(name, index)
-            answers[name, index] = _ABSENT if graded.failed else graded
+            answers[name, index] = ABSENT if graded.failed else graded
     candidate = next(each for each in plan.candidates if each.name == tool)
     lane = Lane(plan, candidate, answers)
     lane.feed()
