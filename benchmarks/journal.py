@@ -18,6 +18,7 @@ from collections import deque
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Final
 
 from clearbar.core.store import Store
@@ -37,7 +38,8 @@ WORKERS: Final = ("bench-0123456789", "bench-abcdef0123")
 
 
 def held(name: str, number: int, worker: str) -> Held:
-    """Return the beginning of a call."""
+    """Return the beginning of a call; its trace and its span are random, as a gateway's are."""
+    digits = f"{Random(name).getrandbits(192):048x}"
     return Held(
         f"01{name}",
         NOON_US + 100 * number,
@@ -52,8 +54,8 @@ def held(name: str, number: int, worker: str) -> Held:
         "gpt-4o-mini",
         "k1",
         *("",) * 6,
-        f"{number * 31337:032x}",
-        f"{number * 977:016x}",
+        digits[:32],
+        digits[32:],
         "",
         ("workflow:support-replies/2026-09", "organisation:/2026-09"),
         100_000 + number % 1000,
@@ -75,7 +77,7 @@ def ended(begun: Held, number: int) -> Ended:
         20_000 + number % 1000,
         priced=True,
         model="gpt-4o-mini-2024-07-18",
-        upstream_id=f"chatcmpl-{begun.call_id}",
+        upstream_id=f"chatcmpl-{begun.trace_id}",
         service_tier="default",
         stop_reason="stop",
         first_byte_ms=number % 40,

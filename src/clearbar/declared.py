@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import DeclarationError
 from clearbar.core.toml_kinds import DATE, TEXT, table_of, tables_of
-from clearbar.core.toml_table import Faults, Key, Place, Table, reference
+from clearbar.core.toml_table import Faults, Key, Place, Table, reference, shown
 from clearbar.gate.declare import POLICY_KEYS, read_policy
 from clearbar.gate.kill_rule import parse_kill_rule
 from clearbar.gate.policy_settings import Policy
-from clearbar.own.declare import KILL, TIER_KEYS, WORKFLOW_KEYS, read_tier, read_workflow
+from clearbar.own.declare import KILL, MATCH, TIER_KEYS, WORKFLOW_KEYS, read_tier, read_workflow
 from clearbar.own.tiers import shipped_tiers, tier_of
 from clearbar.route.declare import (
     check_budgets,
@@ -36,6 +36,7 @@ from clearbar.spend.prices.declare_agreements import (
     COMMITMENT_KEYS,
     CREDIT_KEYS,
     CURRENCY_KEYS,
+    ONLY,
     PLAN_KEYS,
     SELF_HOSTED_KEYS,
     check_currencies,
@@ -46,6 +47,8 @@ from clearbar.spend.prices.declare_agreements import (
     read_self_hosted,
     whole,
 )
+from clearbar.spend.reconciling.accounts import name_missed
+from clearbar.spend.reconciling.declare_accounts import ACCOUNT_KEYS, check_accounts, read_account
 from clearbar.tools.declare import TOOL_KEYS, check_cascades, read_tool
 from clearbar.trial.declare import TRIAL_KEYS, check_names, read_trial
 
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from clearbar.spend.files.table_mapping import TableMapping
     from clearbar.spend.prices.agreements import Commitment, Credit, CurrencyRate, Plan, SelfHosted
     from clearbar.spend.prices.price_override import PriceOverride
+    from clearbar.spend.reconciling.accounts import DeclaredAccount
     from clearbar.tools.tool import Tool
     from clearbar.trial.plan import TrialPlan
 
@@ -77,6 +81,7 @@ class Declared:
     tiers: tuple[TierRule, ...] = ()
     prices: tuple[PriceOverride, ...] = ()
     agreements: Agreements = NO_AGREEMENTS
+    accounts: tuple[DeclaredAccount, ...] = ()
     tables: tuple[TableMapping, ...] = ()
     tools: tuple[Tool, ...] = ()
     """Those that declare no tier have that of their model's name, or of the last tool they ask."""
@@ -216,6 +221,12 @@ CREDITS: Final[Key[tuple[Credit | None, ...]]] = Key(
     (),
     "Money off that was granted once; it lasts until charges have used it up.",
 )
+ACCOUNTS: Final[Key[tuple[DeclaredAccount, ...]]] = Key(
+    "account",
+    tables_of(ACCOUNT_KEYS, read_account),
+    (),
+    "An account of a provider that bills and logs call by several names.",
+)
 TABLES: Final[Key[tuple[TableMapping, ...]]] = Key(
     "table",
     tables_of(TABLE_KEYS, read_table, unique="name"),
@@ -274,6 +285,7 @@ KEYS: Final = (
     COMMITMENTS,
     SELF_HOSTED,
     CREDITS,
+    ACCOUNTS,
     TABLES,
     TOOLS,
     TRIALS,
@@ -297,13 +309,18 @@ def _read(root: Table) -> Declared:
     for at, trial in enumerate(trials):
         check_names(trial, root.place.at(TRIALS.name, at), *known)
     gateway, routes, budgets, teams = _routing(root, workflows, tools)
+    accounts = root.take(ACCOUNTS)
+    check_accounts(accounts, root.place.at(ACCOUNTS.name))
+    agreements = _agreements(root)
+    _check_rules(workflows, agreements.credits, accounts, root.place)
     return Declared(
         workspace_name=name,
         as_of=as_of,
         workflows=workflows,
         tiers=tiers,
         prices=root.take(PRICES),
-        agreements=_agreements(root),
+        agreements=agreements,
+        accounts=accounts,
         tables=root.take(TABLES),
         tools=tuple(_with_parts_tier(tool, tiered) for tool in tiered),
         trials=trials,
@@ -313,6 +330,29 @@ def _read(root: Table) -> Declared:
         budgets=budgets,
         teams=teams,
     )
+
+
+def _check_rules(
+    workflows: Sequence[Workflow],
+    credits_: Sequence[Credit],
+    accounts: Sequence[DeclaredAccount],
+    place: Place,
+) -> None:
+    """Note each rule for an account by a name that charges do not have once they are read."""
+    rules = [
+        (place.at(WORKFLOWS.name, at, MATCH.name, number, "account"), glob)
+        for at, workflow in enumerate(workflows)
+        for number, rule in enumerate(workflow.match_rules)
+        for glob in dict(rule.conditions).get("account", ())
+    ]
+    rules += [
+        (place.at(CREDITS.name, at, ONLY.name, "account"), glob)
+        for at, each in enumerate(credits_)
+        if (glob := dict(each.only).get("account"))
+    ]
+    for where, glob in rules:
+        if name := name_missed(glob, accounts):
+            where.fault(f"takes only an alias of the account {shown(name)}: write its name")
 
 
 def _agreements(root: Table) -> Agreements:

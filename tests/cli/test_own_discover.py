@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ as_of = 2026-09-15
 
 [[workflow]]
 name = "coding"
-match = [{ project = "shop" }]
+match = [{ project = ["shop", "tree", "clone"] }]
 """
 
 
@@ -89,6 +90,19 @@ def test_recorded_again_it_adds_nothing(coding: CommandLine) -> None:
     words = ("own", "outcome", "git", str(coding.folder / "shop"), "--workflow", "coding")
     coding(*words)
     assert "outcomes: 0 new, 1 known" in coding(*words).out
+
+
+def test_a_merge_counts_once_in_clones_and_worktrees_of_any_name(coding: CommandLine) -> None:
+    for words in ("-C shop worktree add -q --detach ../tree", "clone -q shop clone"):
+        subprocess.run(["git", *words.split()], cwd=coding.folder, check=True)
+    counted = []
+    for name in ("shop", "tree", "clone"):
+        log = json.dumps(call(f"msg_{name}", "cart", coding.folder / name))
+        (coding.folder / f"{name}.jsonl").write_text(log)
+        coding("spend", "add", str(coding.folder / f"{name}.jsonl"))
+        said = coding("own", "outcome", "git", str(coding.folder / name), "--workflow", "coding")
+        counted.append(said.out.splitlines()[-1])
+    assert counted == ["outcomes: 1 new, 0 known", *2 * ["outcomes: 0 new, 1 known"]]
 
 
 def test_the_join_and_its_coverage_are_there_as_json(coding: CommandLine) -> None:

@@ -110,6 +110,27 @@ def test_a_plan_is_a_line_of_its_own_and_its_calls_cost_nothing_extra(
     assert "covered by plan:seats: 1 calls, list value $0.0035, nothing extra" in said
 
 
+def test_the_card_of_a_workflow_under_a_plan_says_what_its_calls_are_worth_at_list_price(
+    clearbar: CommandLine,
+) -> None:
+    declare(clearbar, SEATS)
+    clearbar("spend", "add", clearbar.usage(LINE))
+    card = clearbar("own", "--workflow", "letters", "--json").json
+    assert card["usage"]["cost_usd"] == "0"
+    assert card["covered"] == {"calls": 1, "list_usd": "0.0035"}
+    said = "1 call paid in advance: $0.0035 at list price"
+    assert said in clearbar("own", "--workflow", "letters").out
+    assert f"letters: {said}." in clearbar("own").out
+    clearbar("report")
+    assert "at list price" in (clearbar.folder / "report.html").read_text()
+
+
+def test_what_plans_covered_before_a_period_is_not_in_its_cards(clearbar: CommandLine) -> None:
+    declare(clearbar, SEATS)
+    clearbar("spend", "add", clearbar.usage(LINE))
+    assert clearbar("own", "2026-08", "--workflow", "letters", "--json").json["covered"] is None
+
+
 def test_a_plan_that_is_split_goes_to_the_workflow_that_used_it(clearbar: CommandLine) -> None:
     declare(clearbar, f'{SEATS}split = "list_value"\n')
     clearbar("spend", "add", clearbar.usage(LINE))
@@ -183,3 +204,22 @@ def test_the_trace_of_a_covered_call_shows_its_list_value(clearbar: CommandLine)
     assert "cost      $0.00 (priced)" in said
     assert "list      $0.0035, paid in advance" in said
     assert "covered: paid in advance: costs nothing extra" in said
+
+
+def test_a_model_that_nobody_knows_is_refused_with_the_nearest_names(
+    filled: CommandLine, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.json"
+    table.write_text('{"gpt-4o": {"litellm_provider": "openai", "output_cost_per_token": 2e-05}}')
+    for more in ([], ["--json"], ["--against", str(table)]):
+        said = filled("spend", "prices", "openai/gpt-4oo", *more)
+        assert said.code == 2
+        assert 'the price book does not know "openai/gpt-4oo". Did you mean' in said.err
+        assert "openai/gpt-4o" in said.err
+        assert "[[price]]" in said.err
+
+
+def test_recorded_costs_of_a_model_that_no_call_names_are_refused(filled: CommandLine) -> None:
+    said = filled("spend", "prices", "openai/gpt-4oo", "--disagree")
+    assert said.code == 2
+    assert 'no call names the model "openai/gpt-4oo". Did you mean "openai/gpt-4o"?' in said.err

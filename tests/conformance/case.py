@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 CASES = Path(__file__).parent / "cases"
+FORMAT = 1
+"""Of cases, and of what is given to a tool and printed by it. It rises with a change that would
+make a case, or an adapter, that was right before it wrong."""
 METERS = ("input", "cache_read", "cache_write", "output")
 """Disjoint: fresh input, read from a cache, written to a cache, output with all reasoning."""
 
@@ -95,6 +98,8 @@ def cases(folder: Path = CASES) -> list[Case]:
 def case_in(folder: Path) -> Case:
     """Read a case; raise `CaseError` where something is missing."""
     told = tomllib.loads((folder / "case.toml").read_text(encoding="utf-8"))
+    if told.get("format", 1) != FORMAT:
+        raise CaseError(f"{folder}: its format is {told['format']}, and this runner's is {FORMAT}")
     try:
         steps = tuple(_step(folder, step) for step in told["step"])
         return Case(

@@ -3,7 +3,10 @@
     python -m tests.conformance.run --tool 'COMMAND {files}' --reads claude_code,codex
     python -m tests.conformance.run --adapter clearbar
 
-README.md says what the command is given and what it has to print. Exit code 1 where a case failed.
+    python -m tests.conformance.run --list
+
+README.md says what the command is given and what it has to print. Exit code 1 where a case failed,
+2 where the runner was asked for something that there is not.
 """
 
 from __future__ import annotations
@@ -16,13 +19,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .case import CASES, cases
+from .case import CASES, FORMAT, cases
 from .score import Abilities
 from .tool import command, scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .case import Case
     from .score import Verdict
     from .tool import Tool
 
@@ -59,6 +63,32 @@ def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
     return counts
 
 
+def listed(chosen: Iterable[Case]) -> str:
+    """Return what each case is about, and what a tool needs for it."""
+    rows = []
+    for case in chosen:
+        needs = "".join(f", needs {need}" for need in case.needs)
+        rows += [f"{case.name}: {', '.join(case.formats)}; {case.asks}{needs}", f"    {case.title}"]
+    return "\n".join(rows)
+
+
+def faults(tool: str, able: Abilities, suite: Iterable[Case]) -> list[str]:
+    """Return what was said of a tool and is in no case: it would pass for not applicable."""
+    suite = list(suite)
+    known = {
+        "reads": {name for case in suite for name in case.formats},
+        "needs": {name for case in suite for name in case.needs},
+        "asks": {case.asks for case in suite},
+    }
+    said = {"reads": able.reads, "needs": able.needs, "asks": able.asks}
+    found = [
+        f"--{option}: no case knows {name}; known are {', '.join(sorted(known[option]))}"
+        for option, names in said.items()
+        for name in sorted(names - known[option])
+    ]
+    return found if "{files}" in tool else [*found, "--tool: {files} is missing"]
+
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(word.strip() for word in text.split(",") if word.strip())
 
@@ -69,6 +99,7 @@ def main(argv: list[str] | None = None) -> int:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--tool", metavar="COMMAND", help="a command, with {files} in it")
     which.add_argument("--adapter", help="a ready adapter: " + ", ".join(_ready()))
+    which.add_argument("--list", action="store_true", help="say what the cases are about")
     parser.add_argument("--python", default=sys.executable, help="the Python of the adapter")
     parser.add_argument("--reads", type=_words, default="", help="formats, comma separated")
     parser.add_argument("--needs", type=_words, default="", help="which needs of cases it meets")
@@ -77,13 +108,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", metavar="TEXT", default="", help="cases with this in their name")
     parser.add_argument("--json", action="store_true", help="print JSON")
     said = parser.parse_args(argv)
+    suite = cases(said.cases)
+    chosen = [case for case in suite if said.only in case.name]
+    if said.list:
+        sys.stdout.write(listed(chosen) + "\n")
+        return 0
     if said.adapter:
         tool = adapter(said.adapter, said.python)
     else:
-        tool = command(said.tool, said.tool, Abilities(said.reads, said.needs, said.asks))
-    chosen = [case for case in cases(said.cases) if said.only in case.name]
+        able = Abilities(said.reads, said.needs, said.asks)
+        tool = command(said.tool, said.tool, able)
+        if wrong := faults(said.tool, able, suite):
+            parser.error("; ".join(wrong))
     verdicts = scored(tool, chosen)
-    told = {"tool": tool.name, **counted(verdicts), "cases": [asdict(one) for one in verdicts]}
+    told = {"tool": tool.name, "format": FORMAT, **counted(verdicts)}
+    told["cases"] = [asdict(one) for one in verdicts]
     sys.stdout.write((json.dumps(told, indent=2) if said.json else table(verdicts)) + "\n")
     return int(any(one.outcome == "failed" for one in verdicts))
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from .case import METERS, charge_of, totals_of
+from .case import METERS, CaseError, totals_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .case import Case, Charge, Step, Totals
 
 NOISE = Decimal("1e-9")
@@ -65,7 +67,7 @@ def differences(case: Case, step: Step, printed: dict[str, Any]) -> list[str]:
     if "cost_usd" in printed:
         found += _of_cost(expected.cost_usd, told.cost_usd, exact=case.exact)
     if not found and "charges" in printed and not case.sums_only:
-        found += _of_charges(step.charges, [charge_of(one) for one in printed["charges"]])
+        found += _of_charges(step.charges, printed["charges"], exact=case.exact)
     return found
 
 
@@ -99,18 +101,37 @@ def _of_cost(true: Any, said: Any, *, exact: bool) -> list[str]:
     return [f"cost: ${said}, not ${true} ({cost - right:+f}{by})"]
 
 
-def _of_charges(expected: tuple[Charge, ...], told: list[Charge]) -> list[str]:
-    rest, more = Counter(map(_key, expected)), Counter(map(_key, told))
-    return [f"no charge of {key}" for key in (rest - more)] + [
-        f"a charge of {key}, which is none" for key in (more - rest)
-    ]
+def _of_charges(expected: Iterable[Charge], told: list[Any], *, exact: bool) -> list[str]:
+    """Return the charges that are missing, and those that are none; their order is nobody's."""
+    if not all(isinstance(one, dict) for one in told):
+        raise CaseError("each of the charges has to be an object")
+    rest, found = list(told), []
+    for charge in expected:
+        same = (at for at, one in enumerate(rest) if _is_told(charge, one, exact=exact))
+        at = next(same, None)
+        if at is None:
+            found.append(f"no charge of {_words(charge)}")
+        else:
+            del rest[at]
+    return found + [f"a charge that is none: {json.dumps(one)}" for one in rest]
 
 
-def _key(charge: Charge) -> tuple[Any, ...]:
-    cost = None if charge.cost_usd is None else Decimal(charge.cost_usd).normalize()
+def _is_told(charge: Charge, told: dict[str, Any], *, exact: bool) -> bool:
+    """Return whether a tool's charge is this one; what it does not tell is not compared."""
+    tokens = told.get("tokens") or {}
     return (
-        (charge.model or "").rpartition("/")[2],
-        charge.calls,
-        tuple(charge.tokens.values()),
-        cost,
+        ("model" not in told or _name(charge.model) == _name(told["model"]))
+        and told.get("calls") in {None, charge.calls}
+        and all(tokens.get(meter) in {None, charge.tokens[meter]} for meter in METERS)
+        and not ("cost_usd" in told and _of_cost(charge.cost_usd, told["cost_usd"], exact=exact))
     )
+
+
+def _name(model: str | None) -> str:
+    return (model or "").rpartition("/")[2]
+
+
+def _words(charge: Charge) -> str:
+    cost = "unknown cost" if charge.cost_usd is None else f"${charge.cost_usd}"
+    tokens = ", ".join(f"{number:,} {meter}" for meter, number in charge.tokens.items() if number)
+    return "; ".join(filter(None, (charge.model or "no model", tokens, cost)))

@@ -21,16 +21,11 @@ if TYPE_CHECKING:
     from tests.conformance.score import Abilities
 
 ALL = cases()
-KNOWN: dict[str, str] = tomllib.loads(CASES.with_name("known.toml").read_text())["clearbar"]
 
 
 def _marked(case: Case) -> Any:
-    marks: list[pytest.MarkDecorator] = []
-    if case.name in KNOWN:
-        marks.append(pytest.mark.xfail(reason=KNOWN[case.name], strict=True))
-    if any(step.kill_after_s for step in case.steps):
-        marks.append(pytest.mark.slow)
-    return pytest.param(case, id=case.name, marks=marks)
+    killed = any(step.kill_after_s for step in case.steps)
+    return pytest.param(case, id=case.name, marks=[pytest.mark.slow] if killed else [])
 
 
 @pytest.fixture(scope="module")

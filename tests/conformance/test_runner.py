@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conformance.case import CASES, Case, CaseError, case_in
+from tests.conformance.case import CASES, Case, CaseError, case_in, cases
 from tests.conformance.run import adapter, main, table
 from tests.conformance.score import Abilities, Verdict, differences
 from tests.conformance.tool import Tool, command, verdict
@@ -34,6 +34,29 @@ def tool(script: str, words: str = "{files}", able: Abilities = ABLE) -> Tool:
 
 def saying(answer: object) -> str:
     return f"print('''{json.dumps(answer)}''')"
+
+
+def test_what_a_charge_does_not_tell_is_not_judged() -> None:
+    [charge] = RIGHT["charges"]
+    told = {"calls": 1, "cost_usd": charge["cost_usd"]}
+    assert wrong(TOTALS | {"charges": [told]}) == []
+    assert len(wrong(TOTALS | {"charges": [told | {"tokens": {"output": 9}}]})) == 2
+
+
+def test_binary_fractions_are_forgiven_in_charges_too() -> None:
+    told = RIGHT["charges"][0] | {"cost_usd": 0.004140000000000001}
+    assert wrong(TOTALS | {"charges": [told]}) == []
+
+
+def test_the_order_of_charges_is_nobodys() -> None:
+    case = case_in(CASES / "retry_is_paid_twice")
+    expected = json.loads((CASES / case.name / "expected.json").read_text())
+    assert wrong(expected["totals"] | {"charges": expected["charges"][::-1]}, case) == []
+
+
+def test_charges_that_are_no_objects_are_no_answer() -> None:
+    with pytest.raises(CaseError, match="has to be an object"):
+        wrong(TOTALS | {"charges": ["one"]})
 
 
 def test_the_expected_totals_pass() -> None:
@@ -172,14 +195,48 @@ def test_the_command_line_prints_json(capsys: pytest.CaptureFixture[str]) -> Non
     code = main(["--tool", *words, "claude_code", "--only", CASE.name, "--json"])
     told = json.loads(capsys.readouterr().out)
     assert code == 0
-    assert told["passed"] == 1
+    assert (told["passed"], told["format"]) == (1, 1)
     assert told["cases"] == [{"case": CASE.name, "outcome": "passed", "why": []}]
 
 
 def test_the_command_line_fails_with_the_tool(capsys: pytest.CaptureFixture[str]) -> None:
-    words = [f"{sys.executable} -c pass", "--reads", "claude_code", "--only", CASE.name]
+    words = [f"{sys.executable} -c pass {{files}}", "--reads", "claude_code", "--only", CASE.name]
     assert main(["--tool", *words]) == 1
     assert "failed 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["my-tool {files}", "--reads", "claude_cod"], "no case knows claude_cod"),
+        (["my-tool {files}", "--needs", "prices"], "no case knows prices"),
+        (["my-tool", "--reads", "codex"], "{files} is missing"),
+    ],
+)
+def test_a_slip_is_no_case_that_is_not_applicable(
+    words: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--tool", *words])
+    assert why in capsys.readouterr().err
+
+
+def test_the_list_says_what_a_case_is_about(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list", "--only", STEPS.name]) == 0
+    first, title = capsys.readouterr().out.splitlines()
+    assert first == f"{STEPS.name}: openai_answers; reading, needs state"
+    assert title.strip() == STEPS.title
+
+
+def test_the_readme_says_what_each_format_is() -> None:
+    text = (CASES.parent / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for case in cases() for name in (*case.formats, *case.needs))
+
+
+def test_a_case_of_another_format_of_cases_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "case.toml").write_text("format = 2\n")
+    with pytest.raises(CaseError, match="its format is 2"):
+        case_in(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["ccusage", "clearbar", "litellm_cost"])

@@ -82,8 +82,9 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path, content: bytes) -> N
 
 def test_a_place_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("a file where a folder should be")
-    with pytest.raises(LedgerError, match="cannot be opened"):
+    with pytest.raises(LedgerError, match="kept cannot be read or written: file exists") as caught:
         Store(tmp_path / "kept" / "facts.db")
+    assert caught.value.hint == "a file stands where a folder has to be: move it away"
 
 
 def test_what_was_scored_and_decided_is_never_edited(tmp_path: Path) -> None:

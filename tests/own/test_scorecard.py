@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearbar.core.period import ALL, Period
-from clearbar.own.card import Defence, Estimate, Scorecard, TierNeed, WorkflowCard
+from clearbar.own.card import CoveredCalls, Defence, Estimate, Scorecard, TierNeed, WorkflowCard
 from clearbar.own.card_json import (
     ESTIMATE_DOCS,
     FIELD_DOCS,
@@ -300,11 +300,19 @@ def test_each_json_field_is_documented_and_each_documented_field_is_there() -> N
     need = TierNeed("none", "rules", "small", "m", Decimal(3), FIRST, ("the prompt changed",))
     scorecard = replace(
         scorecard,
-        cards=tuple(replace(each, need=need, saving=SAVING) for each in scorecard.cards),
+        cards=tuple(
+            replace(each, need=need, saving=SAVING, covered=CoveredCalls(2, Decimal(1)))
+            for each in scorecard.cards
+        ),
     )
     recurring = {*ESTIMATE_DOCS, *USAGE_DOCS}
     paths = set(paths_of(scorecard_json(scorecard)))
-    leaves = {path for path in paths if path.rpartition(".")[2] not in recurring or "days" in path}
+    own = (".days[].", ".covered.")
+    leaves = {
+        path
+        for path in paths
+        if path.rpartition(".")[2] not in recurring or any(part in path for part in own)
+    }
     assert leaves - {"period", "cards[].tier_cost_usd.small"} == set(FIELD_DOCS)
 
 

@@ -109,7 +109,7 @@ def some_usage(rng: Random) -> TokenUsage:
 def some_time(rng: Random) -> datetime:
     day = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=rng.randrange(1300))
     edge = datetime(2026, rng.choice((10, 11)), rng.choice((1, 13, 14)), tzinfo=UTC)
-    return rng.choice((day, edge)) + timedelta(seconds=rng.choice((0, 1, 59_400, 86_399)))
+    return rng.choice((day, edge)) + timedelta(seconds=rng.choice((0, 1, 7_200, 59_400, 86_399)))
 
 
 def test_costs_are_those_of_trials_rounded_up_for_all_models_tiers_places_and_times(
@@ -311,6 +311,7 @@ TEXT_METERS = (
             (ANTHROPIC, "claude-sonnet-4-5"),
             (ANTHROPIC, "claude-sonnet-5"),
             (DEEPSEEK, "deepseek-chat"),
+            (DEEPSEEK, "deepseek-v4-pro"),
             (GOOGLE, "gemini-2.5-pro"),
         ]
     ),
@@ -383,3 +384,13 @@ print(cost, {"duckdb", "genai_prices", "numpy"} & sys.modules.keys())
         [sys.executable, "-c", program], input=text, capture_output=True, check=True
     )
     assert done.stdout.decode().split(maxsplit=1)[1].strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("day", "nusd"), [("2026-10-23", 1_320), ("2026-10-24", 660), ("2026-10-26", 1_320)]
+)
+def test_a_peak_hour_of_a_saturday_is_off_peak(listed: PriceList, day: str, nusd: int) -> None:
+    at = datetime.fromisoformat(f"{day}T02:00:00+00:00")
+    known = listed.for_tool(DEEPSEEK, "deepseek-v4-pro")
+    assert known.cost_nusd({"input_tokens": 1}, us(at)) == nusd
+    assert known.worst_nusd(1, 0) == 1_320

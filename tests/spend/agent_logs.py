@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.spend.ledger_cases import total
 
-from clearbar.core.errors import Problem
 from clearbar.core.store import Store
+from clearbar.spend.charge import Record
 from clearbar.spend.files.candidates import candidates
 from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.ingest import ingest
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from clearbar.spend.charge import Record
     from clearbar.spend.prices.book import PriceBook
     from clearbar.spend.usage import Usage
 
@@ -66,7 +65,7 @@ def together(folder: Path, files: Mapping[str, str]) -> list[Record]:
         file = open_source_file(path)
         source = next(source for source in SOURCES if source.recognises(file))
         for item in source.read(file):
-            assert not isinstance(item, Problem)
+            assert isinstance(item, Record)
             held = found.setdefault(item.identity, item)
             found[item.identity] = max(held, item, key=lambda record: record.final)
     return list(found.values())

@@ -296,16 +296,25 @@ def test_what_was_cached_may_stand_outside_the_details(host: str) -> None:
     assert (counts["input_tokens"], counts["cache_read_tokens"]) == (6, 4)
 
 
-def test_perplexity_counts_its_reasoning_and_citations_beside_the_completion() -> None:
+@pytest.mark.parametrize("total", [30, 130, 137])
+def test_perplexity_counts_reasoning_and_what_it_read_beside_the_completion(total: int) -> None:
     usage = {
         "prompt_tokens": 10,
         "completion_tokens": 20,
-        "total_tokens": 30,
+        "total_tokens": total,
         "reasoning_tokens": 100,
         "citation_tokens": 7,
-        "search_context_size": "low",
+        "num_search_queries": 3,
     }
-    assert counts_of(usage)["output_tokens"] == 127
+    counts = counts_of(usage)
+    assert (counts["input_tokens"], counts["output_tokens"]) == (17, 120)
+    assert (counts["reasoning_tokens"], counts["web_searches"]) == (100, 3)
+
+
+def test_without_sources_the_price_of_a_call_of_perplexity_holds_its_searches() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
+    counts = counts_of(usage | {"search_context_size": "low", "num_search_queries": 3})
+    assert counts == counts_of(usage)
 
 
 def test_a_total_that_holds_the_reasoning_too_says_that_it_stands_beside() -> None:

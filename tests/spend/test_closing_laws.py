@@ -27,6 +27,7 @@ from clearbar.spend.storage.ledger import Ledger
 if TYPE_CHECKING:
     from clearbar.spend.charge import Record
     from clearbar.spend.prices.book import PriceBook
+    from clearbar.spend.reconciling.accounts import DeclaredAccount
     from clearbar.spend.usage import Usage
 
 DAY_US = 86_400_000_000
@@ -38,14 +39,20 @@ TODAY = datetime(2026, 10, 5, tzinfo=UTC)
 class Books:
     """A ledger with closed months. `swapped` says whether the rules give teams to each other."""
 
+    accounts: tuple[DeclaredAccount, ...] = ()
+
     def __init__(self, folder: Path, book: PriceBook) -> None:
         self.ledger, self.store, self.book = Ledger(folder / "ledger"), Store(folder / "f.db"), book
         self.swapped = False
         self.now = TODAY
 
     def live(self) -> tuple[LedgerReading, dict[int, str]]:
-        reading = LedgerReading(self.ledger)
+        reading = LedgerReading(self.ledger, None, self.accounts)
         return reading, self.workflow_of(reading)
+
+    @property
+    def declared(self) -> bytes:
+        return f"{self.swapped} {self.accounts}".encode()
 
     def workflow_of(self, reading: LedgerReading) -> dict[int, str]:
         names = {"a": "b", "b": "a"} if self.swapped else {"a": "a", "b": "b"}
@@ -53,9 +60,9 @@ class Books:
         fixed = {key: name or UNATTRIBUTED for key, (name, _) in reading.fixed.items()}
         return by_rule | fixed
 
-    def add(self, records: list[Record]) -> None:
+    def add(self, records: list[Record], uri: str = "log") -> None:
         self.now += timedelta(days=1)
-        append(self.ledger, self.book, records, at=self.now.toordinal())
+        append(self.ledger, self.book, records, at=self.now.toordinal(), uri=uri)
 
     def close(self, month: Period) -> None:
         self.reading()
@@ -63,11 +70,11 @@ class Books:
         close_month(self.ledger, self.store, reading, workflow_of, month, self.now)
 
     def reading(self) -> LedgerReading:
-        looking = Looking(self.ledger, self.store, self.live, str(self.swapped).encode())
+        looking = Looking(self.ledger, self.store, self.live, self.declared)
         closed = closed_months(self.store)
         if closed.months:
             closed = looking.corrected(closed, self.now, recording=True)
-        return LedgerReading(self.ledger, closed)
+        return LedgerReading(self.ledger, closed, self.accounts)
 
     def by_workflow(self, reading: LedgerReading, period: Period) -> dict[Any, Usage]:
         found = reading.by_workflow_and_day(period, self.workflow_of(reading))

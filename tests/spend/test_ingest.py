@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clearbar.core.period import ALL
+from clearbar.spend.ingest import summary_json
 from clearbar.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -312,3 +313,22 @@ def test_merged_charges_do_not_outlive_their_records(workspace: Workspace) -> No
         file.unlink()
     workspace.add(paths[:1])
     assert total(workspace).output_tokens == 1
+
+
+BILL = """\
+BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargeCategory,ChargePeriodStart,\
+ChargePeriodEnd,ServiceCategory,ServiceName
+1.5,acct,USD,2026-09-01,Usage,2026-09-01,2026-09-02,AI and Machine Learning,Amazon Bedrock
+7.5,acct,USD,2026-09-01,Usage,2026-09-01,2026-09-02,Compute,Amazon EC2
+8.5,acct,USD,2026-09-01,Usage,2026-09-01,2026-09-02,Storage,Amazon S3
+"""
+
+
+def test_lines_of_other_services_are_a_note_and_in_no_count(workspace: Workspace) -> None:
+    path = put(workspace, "bill.csv", BILL.encode())
+    summary = workspace.add([str(path)])
+    assert (summary.records, summary.new, summary.quarantined) == (1, 1, 0)
+    [note] = summary_json(summary)["notes"]
+    assert note["uri"] == str(path)
+    assert note["what"] == "2 lines of other services were left out"
+    assert workspace.problems() == []

@@ -167,7 +167,7 @@ def test_days_that_were_pulled_in_different_groupings_keep_their_credits() -> No
 
 def test_a_line_of_unknown_worth_in_a_bill_that_does_not_count_is_in_no_figure() -> None:
     rows = bill("9"), bill(Usage(), key=4, source="focus", unpriced_lines=1)
-    assert reconcile(rows).unpriced == ()
+    assert [row.unpriced_lines for row in reconcile(rows).bills] == [0]
 
 
 def test_a_project_that_is_null_in_a_grouping_by_projects_is_a_line_of_its_own() -> None:

@@ -11,6 +11,7 @@ from tests.spend.told_rows import DAY, NEXT_DAY, bill, bucket, call
 from clearbar.core.period import ALL, Period
 from clearbar.spend.reconciliation import Account, Reconciliation, compare
 from clearbar.spend.reconciliation_words import FIELD_DOCS, missing, reconciliation_json
+from clearbar.spend.reconciling.accounts import DeclaredAccount
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
@@ -111,7 +112,39 @@ def test_calls_of_an_unknown_account_among_several_are_told() -> None:
 
 def test_two_names_of_one_account_are_suspected() -> None:
     rows = bill("10", account="org-1"), call("10", account="Acme")
-    assert '"org-1" has a bill: if it is this account, they have two names' in said(*rows)
+    found = compared(*rows)
+    steps = {what: step for each in found.accounts for what, step in missing(each, found)}
+    what = (
+        '"org-1" has a bill of the same days, beyond its own logs: if it is this account, they have'
+        " two names, and $10.00 counts twice"
+    )
+    assert steps[what].splitlines()[1:] == [
+        "[[account]]",
+        'name = "Acme"',
+        'provider = "openai"',
+        'aliases = ["org-1"]',
+    ]
+
+
+def test_a_bill_that_its_own_logs_explain_is_no_other_accounts() -> None:
+    rows = bill("10", account="org-1"), call("10", account="org-1"), call("9", 4, account="Acme")
+    assert said(*rows) == ["there is no bill"]
+
+
+def test_a_bill_of_other_days_is_no_other_accounts() -> None:
+    rows = bill("10", account="org-1"), call("9", account="Acme", day=NEXT_DAY)
+    assert "two names" not in " ".join(said(*rows))
+
+
+def test_a_name_is_proposed_to_the_account_that_is_declared() -> None:
+    rows = bill("10", account="org-1"), call("10", account="Acme")
+    declared = (DeclaredAccount(name="Acme", aliases=("acme-inc",), provider="openai"),)
+    found = compare(rows, ALL, declared)
+    steps = [step for each in found.accounts for _, step in missing(each, found)]
+    assert (
+        "if they are one, write into clearbar.toml:\n"
+        '"org-1" among the aliases of [[account]] "Acme"'
+    ) in steps
 
 
 def test_a_second_bill_of_the_same_days_is_told() -> None:

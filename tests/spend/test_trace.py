@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from clearbar.core.period import parse_period
 from clearbar.spend.charge import Origin, charge_id
 from clearbar.spend.trace import Trace, trace_json
 from clearbar.workspace import Workspace
@@ -198,3 +200,17 @@ def test_a_charge_whose_price_is_declared_no_more_can_be_traced(workspace: Works
     declare.write_text("")
     with Workspace(workspace.folder) as later:
         assert traced(later).cost_usd == Decimal("0.0015")
+
+
+def test_a_price_by_a_rule_of_hours_is_traced_to_that_rule(workspace: Workspace) -> None:
+    saturday = {**LINE, "model": "deepseek-v4-pro", "custom_llm_provider": "deepseek"}
+    export(workspace, {**saturday, "startTime": "2026-10-24T02:00:00Z"})
+    [found] = [
+        one
+        for one in workspace.dearest(parse_period("all", date(2026, 11, 2)))
+        if "deepseek" in one["model"]
+    ]
+    price = workspace.trace(found["charge_id"]).price
+    assert price["price_id"].endswith("+deepseek-weekend")
+    assert price["weekdays_utc"] == "Sat-Sun"
+    assert "off-peak at all hours of Saturday and Sunday" in price["source"]

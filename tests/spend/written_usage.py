@@ -11,9 +11,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.cli.main import cli
-from clearbar.core.errors import Problem
 from clearbar.spend import ingest
-from clearbar.spend.charge import charge_id
+from clearbar.spend.charge import Record, charge_id
 from clearbar.spend.columns import QUERIED
 from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.sources import SOURCES
@@ -61,7 +60,7 @@ def charges_told_by(path: Path) -> set[str]:
     file = open_source_file(path)
     source = next(source for source in SOURCES if source.recognises(file))
     found = list(source.read(file))
-    return {charge_id(item.identity) for item in found if not isinstance(item, Problem)}
+    return {charge_id(item.identity) for item in found if isinstance(item, Record)}
 
 
 def charges_of(workspace: Path) -> list[tuple[Any, ...]]:

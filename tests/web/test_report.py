@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from clearbar.gate.verdict import Verdict
-from clearbar.own.card import Estimate, Scorecard, TierNeed, WorkflowCard
+from clearbar.own.card import CoveredCalls, Estimate, Scorecard, TierNeed, WorkflowCard
 from clearbar.own.card_saving import measured
 from clearbar.own.workflow import Bar, Workflow
 from clearbar.spend.usage import Usage
@@ -94,6 +94,14 @@ def test_unpriced_calls_and_quarantined_records_raise_an_alarm(page: Page) -> No
     assert len(alarms) == 2
     assert "Unpriced calls 49 no price is known" in page.text
     assert "Quarantined records 17 could not be read" in page.text
+
+
+def test_calls_that_were_paid_in_advance_have_a_list_value() -> None:
+    text = page_with(covered=CoveredCalls(1204, Decimal("45.2")))
+    assert "paid in advance: $45.20 at list price" in text
+    assert "Paid in advance 1,204 calls: $45.20 at list price" in text
+    assert "1 call: no list price known" in page_with(covered=CoveredCalls(1, Decimal(0)))
+    assert "paid in advance" not in page_with(covered=None).lower()
 
 
 def test_nothing_unpriced_and_nothing_quarantined_is_calm() -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from clearbar.cli.scorecard_view import interval_text, leak_text, saving_text, short_usd, trend_text
+from clearbar.cli.scorecard_view import (
+    covered_text,
+    interval_text,
+    leak_text,
+    saving_text,
+    short_usd,
+    trend_text,
+)
 from clearbar.cli.spark import printable
 from clearbar.core.money import usd
 
@@ -62,6 +69,8 @@ def _measured_rows(card: WorkflowCard) -> Iterator[tuple[str, str]]:
     unpriced = f", {usage.calls_unpriced:,} of them unpriced" if usage.calls_unpriced else ""
     trend = trend_text(card)
     yield "spend", f"{usd(usage.cost_usd)} in {usage.calls:,} calls{unpriced}; trend {trend}"
+    if covered := covered_text(card):
+        yield "", covered
     yield "month", f"{usd(card.month_to_date_usd)} so far; {_budget_text(card)}"
     for use in card.models[:_SHOWN_MODELS]:
         name = use.model or "(no model)"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from shutil import get_terminal_size
 from typing import Any, Final
 
 import click
 
-from clearbar.core.errors import ClearbarError, nearest
+from clearbar.core.errors import ClearbarError, nearest, refused
 
 VERBS: Final = {
     "init": "Make a workspace, or a sample company to look at.",
@@ -61,21 +62,37 @@ class VerbGroup(click.Group):
         try:
             return super().main(*args, **extra)
         except ClearbarError as error:
-            click.echo(f"error: {error.message}", err=True)
-            if error.hint:
-                click.echo(f"hint: {error.hint}", err=True)
+            _tell(error.message, error.hint)
             sys.exit(error.exit_code)
         except Exception as error:
             if not _is_of_the_disk(error):
                 raise
-            click.echo(f"error: {str(error).strip().splitlines()[0]}", err=True)
-            click.echo("hint: is the disk full, or a file damaged? clearbar check", err=True)
+            _tell(*_of_the_disk(error))
             sys.exit(1)
+
+
+def _tell(message: str, hint: str) -> None:
+    """Print an error and its hint; on a terminal their lines end between words."""
+    lines = [f"error: {message}", *([f"hint: {hint}"] if hint else [])]
+    if sys.stderr.isatty():
+        from clearbar.cli.terminal import broken
+
+        width = get_terminal_size().columns
+        lines = [part for line in lines for part in broken(line, width)]
+    for line in lines:
+        click.echo(line, err=True)
 
 
 def _is_of_the_disk(error: Exception) -> bool:
     """Return whether files could not be read or written, ours or another's."""
     return isinstance(error, OSError) or type(error).__name__ in _ENGINE_ERRORS
+
+
+def _of_the_disk(error: Exception) -> tuple[str, str]:
+    if isinstance(error, OSError) and error.filename:
+        return refused(str(error.filename), error)
+    hint = "is the disk full, or a file damaged? clearbar check"
+    return str(error).strip().splitlines()[0], hint
 
 
 @click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})

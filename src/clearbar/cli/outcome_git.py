@@ -45,14 +45,15 @@ def command(
 ) -> None:
     """Record what was merged in a git REPO as outcomes of a coding workflow.
 
-    A change that the workflow's spend is joined to counts as 1, and as 0 once it is reverted.
+    A change that the workflow's spend is joined to counts as 1, and as 0 once it is reverted. The
+    revert itself is none, and a merge counts once in all clones of a repository.
     Spend is joined by the branch that the agent's log names; else by folder and time, where only
     one change fits. What cannot be joined is shown and not guessed.
 
     \b
     Examples:
       clearbar own outcome git . --workflow coding-agents
-      clearbar own outcome git ../shop --workflow coding-agents --since 2026-09-01 --dry-run
+      clearbar own outcome git ../shop --workflow coding-agents --dry-run
     """
     from clearbar.own.merged.outcomes import merged_json
 

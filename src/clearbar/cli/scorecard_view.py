@@ -123,6 +123,16 @@ def saving_text(card: WorkflowCard) -> str | None:
     )
 
 
+def covered_text(card: WorkflowCard) -> str | None:
+    """Return what was paid in advance, at list price; None where nothing was."""
+    covered = card.covered
+    if covered is None:
+        return None
+    worth = f"{usd(covered.list_usd)} at list price" if covered.list_usd else "no list price known"
+    calls = f"{covered.calls:,} call{'' if covered.calls == 1 else 's'}"
+    return f"{calls} paid in advance: {worth}"
+
+
 def _need_text(card: WorkflowCard) -> str:
     need = card.need
     return f" needs {_TIER_LETTERS[need.tier]}" if need and need.tier and not need.stale else ""
@@ -208,6 +218,8 @@ def _notes(scorecard: Scorecard) -> Iterator[str]:
             yield f"{printable(card.workflow.name)} leaks {leak}."
         if saving := saving_text(card):
             yield f"{printable(card.workflow.name)} saves {saving}."
+        if covered := covered_text(card):
+            yield f"{printable(card.workflow.name)}: {covered}."
     if incomplete := sum(1 for card in scorecard.cards if card.gaps):
         yield f"{incomplete} of {len(scorecard.cards)} workflows have gaps."
 

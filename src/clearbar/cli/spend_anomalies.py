@@ -39,29 +39,41 @@ def command(workspace: Workspace, period: str | None, *, as_json: bool) -> None:
 
 
 def _print(anomalies: Anomalies) -> None:
-    from rich.table import Table
-
-    from clearbar.cli.spark import printable
-    from clearbar.cli.terminal import console
+    from clearbar.cli.terminal import say
     from clearbar.core.money import usd
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("charge", "day"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("workflow", "model"):  # money, days and ids are never cut: names give way
-        table.add_column(heading, overflow="ellipsis")
-    for heading in ("cost", "usual", "effect"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for each in anomalies.found[:_SHOWN]:
-        named = (each.charge_id[:12], str(each.day), each.workflow, each.origin.model or "(none)")
-        sums = (usd(each.cost_usd), usd(each.usual_usd), usd(each.effect_usd))
-        table.add_row(*map(printable, named), *sums)
+    if not (anomalies.compared or anomalies.too_few):
+        say("no charges to compare in this period: clearbar spend add PATH")
+        return
     if anomalies.found:
-        console().print(table)
-        click.echo("follow one to its bytes: clearbar spend trace CHARGE")
+        _print_found(anomalies)
+        say("follow one to its bytes: clearbar spend trace CHARGE")
     if len(anomalies.found) > _SHOWN:
-        click.echo(f"{len(anomalies.found) - _SHOWN:,} smaller ones: see --json")
-    click.echo(
+        say(f"{len(anomalies.found) - _SHOWN:,} smaller ones: see --json")
+    say(
         f"{len(anomalies.found):,} charges, {usd(anomalies.effect_usd)} beyond what is usual;"
         f" {anomalies.compared:,} kinds of charges compared, {anomalies.too_few:,} with too few"
     )
+
+
+def _print_found(anomalies: Anomalies) -> None:
+    from rich.table import Table
+
+    from clearbar.cli.spark import printable
+    from clearbar.cli.terminal import NARROW, console
+    from clearbar.core.money import usd
+
+    shown = console()
+    names = ("workflow",) if shown.width < NARROW else ("workflow", "model")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("charge", "day"):
+        table.add_column(heading, no_wrap=True)
+    for heading in names:  # money, days and ids are never cut: names give way
+        table.add_column(heading, overflow="fold")
+    for heading in ("cost", "usual", "effect"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for each in anomalies.found[:_SHOWN]:
+        named = (each.workflow, each.origin.model or "(none)")[: len(names)]
+        sums = (usd(each.cost_usd), usd(each.usual_usd), usd(each.effect_usd))
+        table.add_row(each.charge_id[:12], str(each.day), *map(printable, named), *sums)
+    shown.print(table)

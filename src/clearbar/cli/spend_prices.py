@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clearbar.cli.options import chosen_period, print_json, workspace_options
+from clearbar.cli.terminal import console, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from clearbar.workspace import Workspace
 
 _SHOWN = 60
-_METERS = ("input_tokens", "cache_read_tokens", "output_tokens")
+_METERS = {"input_tokens": "input", "cache_read_tokens": "cached", "output_tokens": "output"}
+"""What is shown of a price, with its heading."""
 
 
 @click.command("prices")
@@ -65,7 +67,7 @@ def command(
         print_json(_json(prices, tables, logs))
         return
     if prices is not None:
-        _print_prices(prices)
+        _print_prices(prices, model)
     if tables is not None:
         _print_tables(tables)
     if logs is not None:
@@ -90,31 +92,71 @@ def _json(
     return found
 
 
-def _print_prices(rows: Sequence[PriceRow]) -> None:
-    table = _table("model", "when", "input", "cached", "output", left=2)
-    for row in rows[:_SHOWN]:
-        table.add_row(_named(row), _when(row), *_three(row))
-    _print(table)
-    _more(len(rows))
-    for source in dict.fromkeys(row.source for row in rows[:_SHOWN] if row.rate):
-        click.echo(f"from {source}")
-    if any(row.rate and row.rate.covered for row in rows[:_SHOWN]):
-        click.echo("(paid): paid in advance, so that it costs nothing extra; what is shown is list")
-    click.echo("US dollars for a million tokens; all meters: --json")
+def _print_prices(rows: Sequence[PriceRow], model: str | None) -> None:
+    from clearbar.spend.prices.price_sources import sizes_of
+
+    if not rows:
+        say("no call names a model yet: clearbar spend add PATH")
+        say("or ask for one: clearbar spend prices openai/gpt-4o")
+        return
+    merged = _by_hours(rows)
+    alone = model is not None and len({_named(row) for row in rows}) == 1
+    if alone:
+        say(_named(rows[0]))
+    made = table(*([] if alone else ["model"]), "when", *_METERS.values(), left=2 - alone)
+    for row, hours in merged[:_SHOWN]:
+        made.add_row(*([] if alone else [_named(row)]), _when(row, hours), *_three(row))
+    console().print(made)
+    _more(len(merged))
+    for source in dict.fromkeys(part for row, _ in merged[:_SHOWN] for part in _sources(row)):
+        say(f"from {source}")
+    if any(row.rate and row.rate.covered for row, _ in merged[:_SHOWN]):
+        say("(paid): paid in advance, so that it costs nothing extra; what is shown is list")
+    say("US dollars for a million tokens; days and hours are UTC; all meters: --json")
+    if any(row.rate and sizes_of(row.rate) for row, _ in merged[:_SHOWN]):
+        say("up to, over: how many tokens of input a call has")
+    if unknown := len({_named(row) for row in rows if row.rate is None}):
+        models = f"{unknown} model{'' if unknown == 1 else 's'}"
+        say(f"{models} without a price: declare [[price]] in clearbar.toml, then run")
+        say("  clearbar spend reprice")
 
 
-def _when(row: PriceRow) -> str:
+def _by_hours(rows: Sequence[PriceRow]) -> list[tuple[PriceRow, str]]:
+    """Return the rows in the order of their days; those that differ in hours alone as one."""
+    hours: dict[Any, tuple[PriceRow, list[str]]] = {}
+    for row in rows:
+        rate = row.rate
+        shown = (rate.start, rate.end, rate.weekdays, rate.over, rate.up_to) if rate else None
+        key = (_named(row), row.service_tier, shown, tuple(_three(row)))
+        hours.setdefault(key, (row, []))[1].append(rate.hours_text if rate else "")
+    found = [(row, ", ".join(sorted(each))) for row, each in hours.values()]
+    return sorted(found, key=_first_day)
+
+
+def _first_day(shown: tuple[PriceRow, str]) -> tuple[Any, ...]:
+    row, hours = shown
+    rate = row.rate
+    days = (rate.start, rate.weekdays, hours) if rate else ()
+    return _named(row), row.service_tier, *days
+
+
+def _sources(row: PriceRow) -> list[str]:
+    return row.source.split("; ") if row.rate else []
+
+
+def _when(row: PriceRow, hours: str) -> str:
     from clearbar.spend.prices.price_rate import FIRST_DAY, LAST_DAY
-    from clearbar.spend.prices.price_sources import hours_of, sizes_of
+    from clearbar.spend.prices.price_sources import sizes_of
 
     rate = row.rate
     if rate is None:
-        return ""
+        return row.source
     said = [
         row.service_tier,
         "" if rate.start == FIRST_DAY else f"from {rate.start}",
         "" if rate.end == LAST_DAY else f"until {rate.end}",
-        hours_of(rate),
+        rate.weekdays_text,
+        hours,
         sizes_of(rate),
         "(paid)" if rate.covered else "",
     ]
@@ -129,25 +171,25 @@ def _three(row: PriceRow) -> list[str]:
 
 
 def _print_tables(rows: Sequence[Differs]) -> None:
-    table = _table("model", "meter", "book", "table", "effect", left=2)
+    made = table("model", "meter", "book", "table", "effect", left=2)
     compared = [row for row in rows if row.meter]
     for row in compared[:_SHOWN]:
         condition = row.condition
         over = f"over {condition.over // 1000}k" if condition.over else ""
         meter = " ".join(text for text in (row.meter, condition.service_tier, over) if text)
         ours, theirs = _of_million(row.book_usd), _of_million(row.table_usd)
-        table.add_row(_named(row), meter, ours, theirs, _usd(row.effect_usd))
+        made.add_row(_named(row), meter, ours, theirs, _usd(row.effect_usd))
     if compared:
-        _print(table)
+        console().print(made)
         _more(len(compared))
-        click.echo("US dollars for a million tokens; effect: table minus book, for what was used")
+        say("US dollars for a million tokens; effect: table minus book, for what was used")
     else:
-        click.echo("the price book and the table differ nowhere by over 1%")
+        say("the price book and the table differ nowhere by over 1%")
     alone = [row for row in rows if not row.meter]
     for in_book, place in ((True, "the price book"), (False, "the table")):
         names = [_named(each) for each in alone if (each.listed_as is None) is in_book]
         if names:
-            click.echo(f"only in {place}: {', '.join(names)}")
+            say(f"only in {place}: {', '.join(names)}")
 
 
 def _print_logs(rows: Sequence[ModelMonth]) -> None:
@@ -155,14 +197,17 @@ def _print_logs(rows: Sequence[ModelMonth]) -> None:
     for row in shown[:_SHOWN]:
         share = "" if row.gap_share is None else f" ({row.gap_share:+.1%})"
         costs = f"recorded {_usd(row.recorded_usd)}, book {_usd(row.book_usd)}"
-        click.echo(f"{row.month} {_named(row)}: {costs}, gap {_usd(row.gap_usd)}{share}")
+        say(f"{row.month} {_named(row)}: {costs}, gap {_usd(row.gap_usd)}{share}")
         for reason in row.reasons:
             calls = f"{reason.calls:,} call{'s' if reason.calls > 1 else ''}"
-            click.echo(f"{_usd(reason.effect_usd):>13}  {calls}: {reason.text}")
+            say(f"{_usd(reason.effect_usd):>13}  {calls}: {reason.text}")
     _more(len(shown))
+    if not rows:
+        say("no call in this period has a recorded cost to compare")
+        return
     count = sum(row.calls for row in rows)
     off = sum(row.calls_off for row in rows)
-    click.echo(f"{count:,} calls with a recorded cost; {off:,} differ by over 1% from the book")
+    say(f"{count:,} calls with a recorded cost; {off:,} differ by over 1% from the book")
 
 
 def _named(row: ModelMonth | PriceRow | Differs) -> str:
@@ -173,7 +218,7 @@ def _named(row: ModelMonth | PriceRow | Differs) -> str:
 
 def _more(count: int) -> None:
     if count > _SHOWN:
-        click.echo(f"{count - _SHOWN:,} more are not shown; --json has them all")
+        say(f"{count - _SHOWN:,} more are not shown; --json has them all")
 
 
 def _of_million(price: Decimal | None) -> str:
@@ -190,22 +235,3 @@ def _usd(amount: Decimal | None) -> str:
     from clearbar.core.money import usd
 
     return usd(amount)
-
-
-def _table(*names: str, left: int) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for number, name in enumerate(names):
-        if number < left:
-            table.add_column(name, overflow="fold")
-        else:
-            table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _print(table: Any) -> None:
-    from clearbar.cli.terminal import console
-
-    console().print(table)

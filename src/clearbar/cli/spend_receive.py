@@ -13,8 +13,17 @@ if TYPE_CHECKING:
 
 
 @click.command("receive")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Where to listen.", metavar="ADDRESS"
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=4318,
+    show_default=True,
+    metavar="NUMBER",
+    help="On which port; 0 for any that is free.",
+)
 @click.option("--token-env", default="", metavar="NAME", help="Variable with the senders' token.")
 @click.option(
     "--every",

@@ -61,14 +61,14 @@ def command(workspace: Workspace, period: str | None, by: str, *, as_json: bool)
     if not found.accounts:
         click.echo("no calls and no bills in this period: clearbar spend add FILE")
         return
-    from clearbar.cli.terminal import console
+    from clearbar.cli.terminal import console, say
 
     screen = console()
     ascii_only = not screen.encoding.startswith("utf")
     narrow = screen.width < _NARROW
     screen.print(_table(_rows(found, by), by, ascii_only=ascii_only, narrow=narrow))
     for line in _remarks(found, ascii_only=ascii_only):
-        click.echo(line)
+        say(line) if " = " not in line else click.echo(line)  # what is to be copied stays whole
 
 
 def _rows(found: Reconciliation, by: str) -> Iterator[_Row]:
@@ -152,7 +152,7 @@ def _remarks(found: Reconciliation, *, ascii_only: bool) -> Iterator[str]:
             yield f"  tax, credits, purchases: {usd(account.other_usd)}"
         for what, step in said:
             yield f"  {printable(what)}"
-            yield f"    {printable(step)}"
+            yield from (f"    {printable(line)}" for line in step.splitlines())
 
 
 def _sparks(account: Account, *, ascii_only: bool) -> Iterator[str]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from clearbar.cli.spark import printable
-from clearbar.cli.terminal import console
+from clearbar.cli.terminal import NARROW, console, say, table
 from clearbar.core.money import usd
 from clearbar.own.explanation import by_rule
 
@@ -26,12 +26,17 @@ _SHOWN_ROWS = 50
 
 def print_report(report: SpendReport) -> None:
     """Print the rows, the total, and what is left out of them."""
-    table = _table(report.by, "calls", "input", "cache", "output", "cost")
+    shown = console()
+    narrow = shown.width < NARROW
+    tokens = ["tokens"] if narrow else ["input", "cache", "output"]
+    made = table(report.by, "calls", *tokens, "cost")
     for row in report.rows[:_SHOWN_ROWS] if report.by != "day" else report.rows:
-        table.add_row(printable(row.key), *_cells(row.usage))
-    table.add_section()
-    table.add_row("total", *_cells(report.total))
-    _print(table)
+        made.add_row(printable(row.key), *_cells(row.usage, narrow=narrow))
+    made.add_section()
+    made.add_row("total", *_cells(report.total, narrow=narrow))
+    shown.print(made)
+    if not report.rows:
+        _say("no charges in this period: clearbar spend add PATH")
     hidden = len(report.rows) - _SHOWN_ROWS
     if hidden > 0 and report.by != "day":
         _say(f"{hidden} smaller rows are not shown; --json has them all")
@@ -55,6 +60,10 @@ def print_summary(summary: Summary) -> None:
         _say(f"  {source}: {count:,}")
     if summary.quarantined:
         _say("see what is wrong with them: clearbar spend problems")
+    for note in summary.notes[:_SHOWN_ROWS]:
+        _say(f"{printable(note['uri'])}: {note['what']}")
+    if (hidden := len(summary.notes) - _SHOWN_ROWS) > 0:
+        _say(f"{hidden:,} more notes are not shown; --json has them all")
 
 
 def print_problems(problems: Sequence[dict[str, Any]]) -> None:
@@ -69,36 +78,41 @@ def print_problems(problems: Sequence[dict[str, Any]]) -> None:
 
 def print_dearest(charges: Sequence[dict[str, Any]]) -> None:
     """Print the dearest charges with their ids."""
-    table = _table("charge", "day", "model", "basis", "cost", left=4)
+    if not charges:
+        _say("no charges in this period: clearbar spend add PATH")
+        return
+    made = table("charge", "day", "model", "basis", "cost", left=4)
+    for number in (0, 1, 3):  # ids, days and the basis are never cut: models give way
+        made.columns[number].no_wrap = True
     for charge in charges:
         model, cost = charge["model"] or "(none)", usd(Decimal(charge["cost_usd"]))
-        table.add_row(
+        made.add_row(
             charge["charge_id"][:12], charge["day"], printable(model), charge["basis"], cost
         )
-    _print(table)
+    console().print(made)
     _say("follow one to its bytes: clearbar spend trace CHARGE")
 
 
 def print_trace(trace: Trace) -> None:
     """Print a charge, its price line by line, and each record that tells of it."""
-    _say(f"charge    {trace.charge_id}")
-    _say(f"identity  {trace.identity}")
-    _say(f"began     {trace.started_at}")
-    _say(f"tool      {trace.origin.model or '(none)'} from {trace.origin.provider or '(unknown)'}")
-    _say(f"workflow  {trace.workflow or '(unattributed)'}: {trace.rule}")
-    _say(f"cost      {usd(trace.cost_usd)} ({trace.basis})")
+    _fact("charge", trace.charge_id)
+    _fact("identity", trace.identity)
+    _fact("began", trace.started_at)
+    _fact("tool", f"{trace.origin.model or '(none)'} from {trace.origin.provider or '(unknown)'}")
+    _fact("workflow", f"{trace.workflow or '(unattributed)'}: {trace.rule}")
+    _fact("cost", f"{usd(trace.cost_usd)} ({trace.basis})")
     if trace.covered_usd is not None:
-        _say(f"list      {usd(trace.covered_usd)}, paid in advance")
+        _fact("list", f"{usd(trace.covered_usd)}, paid in advance")
     if trace.price_id:
-        _say(f"price     {trace.price_id} of {trace.price_version}")
+        _fact("price", f"{trace.price_id} of {trace.price_version}")
     for key, value in trace.price.items():
-        _say(f"          {key}: {value}")
-    table = _table("meter", "quantity", "unit price", "cost")
+        _fact("", f"{key}: {value}")
+    made = table("meter", "quantity", "unit price", "cost")
     for line in trace.lines:
         unit = "-" if line.unit_price_usd is None else f"${line.unit_price_usd.normalize():f}"
         cost = "-" if line.cost_usd is None else f"${line.cost_usd.normalize():f}"
-        table.add_row(line.meter, f"{line.quantity:,}", unit, cost)
-    _print(table)
+        made.add_row(line.meter, f"{line.quantity:,}", unit, cost)
+    console().print(made)
     for witness in trace.witnesses:
         _print_witness(witness)
 
@@ -134,7 +148,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress | None]:
 
 
 def _caveats(report: SpendReport) -> list[str]:
-    lines = []
+    lines = [basis] if (basis := _basis(report.total)) else []
     left = sum((-usage for _, _, usage in report.lines), report.unattributed)
     if left.calls or left.cost_usd:
         lines.append(f"unattributed: {usd(left.cost_usd)}, see --explain")
@@ -155,6 +169,17 @@ def _caveats(report: SpendReport) -> list[str]:
     return lines
 
 
+def _basis(usage: Usage) -> str:
+    """Return what the figures of a sum are, and what its cost rests on."""
+    counts = {
+        "billed": usage.calls_billed,
+        "priced": usage.calls_priced,
+        "estimated": usage.calls_estimated,
+    }
+    found = [f"{count:,} {name}" for name, count in counts.items() if count]
+    return f"input, cache, output: tokens; cost: {', '.join(found)} calls" if found else ""
+
+
 def _residual(cost_usd: Decimal) -> str:
     if cost_usd > 0:
         return f"billed beyond the logs: {usd(cost_usd)}"
@@ -172,18 +197,20 @@ def _corrected(report: SpendReport) -> dict[str, Decimal]:
 
 def _print_witness(witness: Witness) -> None:
     line = "" if witness.line is None else f":{witness.line}"
-    _say(f"{'told by' if witness.wins else 'and by':9} {witness.uri}{line}")
+    _fact("told by" if witness.wins else "and by", f"{witness.uri}{line}")
     where = ""
     if witness.byte_offset is not None:
         end = witness.byte_offset + (witness.byte_length or 0)
         where = f"bytes {witness.byte_offset:,} to {end:,}, "
     reader = f"read by {witness.source} version {witness.parser_version}"
-    _say(f"          {where}{witness.bytes}; {reader}; {witness.lines} line(s)")
+    lines = f"{witness.lines:,} line{'' if witness.lines == 1 else 's'}"
+    _fact("", f"{where}{witness.bytes}; {reader}; {lines}")
 
 
-def _cells(usage: Usage) -> tuple[str, ...]:
+def _cells(usage: Usage, *, narrow: bool) -> tuple[str, ...]:
     cached = usage.cache_read_tokens + usage.cache_write_tokens
-    tokens = (short(usage.input_tokens), short(cached), short(usage.output_tokens))
+    counts = [usage.tokens] if narrow else [usage.input_tokens, cached, usage.output_tokens]
+    tokens = map(short, counts)
     cost = usd(usage.cost_usd)
     return (f"{usage.calls:,}", *tokens, cost if not usage.calls_unpriced else f"{cost} +?")
 
@@ -196,22 +223,10 @@ def short(count: int) -> str:
     return str(count)
 
 
-def _table(*names: str, left: int = 1) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for number, name in enumerate(names):
-        if number < left:
-            table.add_column(name, overflow="ellipsis", no_wrap=True)
-        else:
-            table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _print(table: Any) -> None:
-    console().print(table)
+def _fact(name: str, value: str) -> None:
+    """Print what is known under a name, further lines beneath the first."""
+    say(printable(f"{name:<10}{value}"), 10 if name else 0)
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{printable(line)}\n")
+    say(printable(line))

@@ -8,9 +8,11 @@ ClearbarError          what went wrong, and a hint on the way out
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +56,29 @@ class Problem:
     hint: str = ""
     line: int | None = None
     """1-based line (or row) in the file; None when the whole file is meant."""
+
+
+_DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_FOLDER: Final = frozenset({errno.ENOTDIR, errno.EEXIST})
+
+
+def refused(path: str | Path, error: OSError) -> tuple[str, str]:
+    """Return what the disk refused to do with a file or folder, and the way out."""
+    what = f"{path} cannot be read or written: {(error.strerror or str(error)).lower()}"
+    if error.errno in _DENIED:
+        return what, let_write(Path(path))
+    if error.errno in _FULL:
+        return what, "free some space there, then run it again"
+    if error.errno in _NO_FOLDER:
+        return what, "a file stands where a folder has to be: move it away"
+    return what, "is the disk full, or a file damaged? clearbar check"
+
+
+def let_write(path: Path) -> str:
+    """Return the way out for a user who may not write: the nearest folder that is there."""
+    folder = next((each for each in (path, *path.parents) if each.is_dir()), path)
+    return f"let this user write to {folder}, or take another workspace: --workspace DIR"
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from clearbar.core.errors import LedgerError
+from clearbar.core.errors import LedgerError, let_write, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +27,12 @@ class Store:
             self._switch_to_wal()
             self._connection.execute("PRAGMA synchronous = FULL")
             self._migrate()
-        except (sqlite3.Error, OSError) as error:
-            raise LedgerError(
-                f"{path} cannot be opened: {error}",
-                "is its folder there, and can it be written to?",
-            ) from error
+        except OSError as error:
+            raise LedgerError(*refused(path.parent, error)) from error
+        except sqlite3.Error as error:
+            refuses = isinstance(error, sqlite3.OperationalError)
+            way_out = let_write(path.parent) if refuses else "restore it from a backup"
+            raise LedgerError(f"{path} cannot be opened: {error}", way_out) from error
 
     def close(self) -> None:
         """Close the connection."""

@@ -107,6 +107,15 @@ class MeasuredSaving:
 
 
 @dataclass(frozen=True, slots=True)
+class CoveredCalls:
+    """Calls that a plan or a commitment covered: they cost nothing extra."""
+
+    calls: int
+    list_usd: Decimal
+    """What they would have cost at list price, as far as the price book knows."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowCard:
     """All that is known of one workflow over a period."""
 
@@ -139,6 +148,8 @@ class WorkflowCard:
     """None until a trial has ended."""
     saving: MeasuredSaving | None = None
     """None where no route holds requests out."""
+    covered: CoveredCalls | None = None
+    """None where nothing was paid in advance."""
 
     @property
     def trend(self) -> float | None:

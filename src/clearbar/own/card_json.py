@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from clearbar.own.card import (
+        CoveredCalls,
         DayFacts,
         Defence,
         Estimate,
@@ -98,6 +99,9 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "cards[].saving.routed_requests": "Requests that were routed.",
         "cards[].saving.held_out_conversations": "Tasks, runs or users that stayed.",
         "cards[].saving.routed_conversations": "Tasks, runs or users that were routed.",
+        "cards[].covered": "Calls that a plan or a commitment covered; null where it did none.",
+        "cards[].covered.calls": "How many.",
+        "cards[].covered.list_usd": "What they would have cost at list price, as text.",
         "cards[].gaps": "What is not declared or not measured, gravest first.",
         "cards[].days": "Every day of the period in order, quiet ones included.",
         "cards[].days[].day": "The day, in UTC.",
@@ -177,6 +181,7 @@ def card_json(card: WorkflowCard) -> dict[str, Any]:
         "defence": _defence_json(card.defence),
         "need": _need_json(card.need),
         "saving": _fields_json(card.saving),
+        "covered": _covered_json(card.covered),
         "gaps": list(card.gaps),
         "days": [_day_json(day) for day in card.days],
     }
@@ -243,6 +248,12 @@ def _need_json(need: TierNeed | None) -> dict[str, Any] | None:
         "decided_on": str(need.decided_on),
         "stale": list(need.stale),
     }
+
+
+def _covered_json(covered: CoveredCalls | None) -> dict[str, Any] | None:
+    if covered is None:
+        return None
+    return {"calls": covered.calls, "list_usd": plain(covered.list_usd)}
 
 
 def _fields_json(noun: Estimate | Metric | Bar | MeasuredSaving | None) -> dict[str, Any] | None:

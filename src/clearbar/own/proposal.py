@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _BY: Final = ("workflow", "agent", "project", "team", "service", "credential", "model")
 """The first of these that an origin names is what its workflow is called after."""
 _MOST: Final = 20
+_Named = tuple[str, str]
+"""A dimension and its value in lower case: rules know no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Proposal:
 
 FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "proposals": "Dearest first; each has the fields of `Usage` too.",
+        "proposals": "Dearest first, but each before a wider one; with the fields of `Usage`.",
         "proposals[].name": "The workflow's name.",
         "proposals[].field": "The dimension that its rule matches.",
         "proposals[].value": "The value that it matches.",
@@ -58,21 +60,50 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
 """Every field of what `clearbar own discover --json` prints."""
 
 
-def propose(lines: Iterable[Explanation]) -> list[Proposal]:
-    """Return `[[workflow]]` entries for unattributed spend, dearest first; a person finishes."""
-    sums: dict[tuple[str, str], Usage] = defaultdict(Usage)
-    for line in lines:
-        named = _named_by(line.origin)
-        if line.workflow == UNATTRIBUTED and named:
+def propose(lines: Iterable[Explanation], names: Iterable[str] = ()) -> list[Proposal]:
+    """Return `[[workflow]]` entries for unattributed spend, dearest first; a person finishes.
+
+    `names` are those of the workflows that are there. The first rule that holds takes a charge: so
+    an entry stands before a dearer one that would take what it is for.
+    """
+    free = [line for line in lines if line.workflow == UNATTRIBUTED]
+    sums: dict[_Named, Usage] = defaultdict(Usage)
+    spelt: dict[_Named, str] = {}
+    for line in free:
+        for named in _named_by(line.origin)[:1]:
             sums[named] += line.usage
-    dearest = sorted(sums.items(), key=lambda each: (-each[1].cost_usd, each[0]))[:_MOST]
-    taken: set[str] = set()
-    return [_proposal(*named, usage, taken) for named, usage in dearest]
+            value = getattr(line.origin, named[0])
+            spelt[named] = min(value, spelt.get(named, value))
+    chosen = set(sorted(sums, key=lambda each: (-sums[each].cost_usd, each))[:_MOST])
+    takes: dict[_Named, Usage] = defaultdict(Usage)
+    before: dict[_Named, set[_Named]] = defaultdict(set)
+    for line in free:
+        fitting = [named for named in _named_by(line.origin) if named in chosen]
+        if fitting:
+            takes[fitting[0]] += line.usage
+        for wider in fitting[1:]:
+            before[wider].add(fitting[0])
+    taken = set(names)
+    return [
+        _proposal(named[0], spelt[named], takes[named], taken) for named in _in_order(takes, before)
+    ]
 
 
-def _named_by(origin: Origin) -> tuple[str, str] | None:
+def _in_order(takes: Mapping[_Named, Usage], before: Mapping[_Named, set[_Named]]) -> list[_Named]:
+    """Return the entries, dearest first, but each after those that have to stand before it."""
+    waiting = sorted(takes, key=lambda each: (-takes[each].cost_usd, each))
+    found: list[_Named] = []
+    while waiting:
+        ready = next(each for each in waiting if not before.get(each, set()).difference(found))
+        waiting.remove(ready)
+        found.append(ready)
+    return found
+
+
+def _named_by(origin: Origin) -> list[_Named]:
+    """Return the dimensions that an origin names, the most telling first."""
     found = ((field, getattr(origin, field)) for field in _BY)
-    return next(((field, value) for field, value in found if value), None)
+    return [(field, value.lower()) for field, value in found if value]
 
 
 def _proposal(field: str, value: str, usage: Usage, taken: set[str]) -> Proposal:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.period import ALL, Period
@@ -23,7 +24,7 @@ from clearbar.tools.tool import TIERS, Tier
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from clearbar.own.card import DayFacts, Defence, Estimate
+    from clearbar.own.card import CoveredCalls, DayFacts, Defence, Estimate
     from clearbar.own.outcome import DailyOutcomes
 
 _ONE_DAY: Final = timedelta(days=1)
@@ -68,11 +69,13 @@ def build(
     level: float,
     quarantined: int = 0,
     unattributed_origins: Sequence[tuple[str, Usage]] = (),
+    covered: Mapping[str, CoveredCalls] = MappingProxyType({}),
 ) -> Scorecard:
     """Return the scorecard of `period`.
 
     `daily_usage` and `outcomes` hold rows of the period and of the one before; others are left
-    out. `model_usage` (workflow, provider, model, tier, usage) is of the period only. Intervals
+    out. `model_usage` (workflow, provider, model, tier, usage) and `covered` (by workflow) are of
+    the period only. Intervals
     hold at `level` and rest on the days from the first known charge up to `as_of`, exclusive.
     A workflow that is used or scored in the period without being declared has a card too.
     """
@@ -90,6 +93,7 @@ def build(
                 first_day=first_days.get(workflow.name),
                 defence=defences.get(workflow.name),
                 declared=workflow in workflows,
+                covered=covered.get(workflow.name),
             )
             for workflow in (*workflows, *_undeclared(workflows, facts, span))
         ]
@@ -157,6 +161,7 @@ def _card(
     first_day: date | None,
     defence: Defence | None,
     declared: bool,
+    covered: CoveredCalls | None,
 ) -> WorkflowCard:
     usage = _usage_in(facts, frame.period)
     days = days_of(workflow, facts.usage, facts.outcomes, frame.period)
@@ -183,6 +188,7 @@ def _card(
         month_to_date_usd=month_to_date_usd,
         first_day=first_day,
         defence=defence,
+        covered=covered,
         gaps=gaps_of(
             workflow,
             usage,

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from clearbar.core.period import ALL, Period
 from clearbar.own import outcomes
 from clearbar.own.attribution import Attribution, attribute_all
+from clearbar.own.card import CoveredCalls
 from clearbar.own.card_days import days_of
 from clearbar.own.explanation import Explanation, explain, origin_text
 from clearbar.own.scorecard import build
 from clearbar.own.tiers import shipped_tiers, tier_of
 from clearbar.own.workflow import UNATTRIBUTED
+from clearbar.spend.repricing.agreed_use import covered
 from clearbar.spend.storage.merge import united
 from clearbar.spend.trace import trace_of
 from clearbar.spend.usage import Usage
@@ -79,18 +81,20 @@ class ScoredSpend:
     def trace(
         self,
         records: Sequence[Mapping[str, Any]],
-        explain_price: Callable[[str], dict[str, str]],
+        explain_price: Callable[[str, date], dict[str, str]],
         kept: Path,
     ) -> Trace:
         """Return the trace of a charge from its records, the winner first, with its workflow.
 
+        `explain_price` says what a price is as of a UTC day.
         `kept` is the folder to which files of Clearbar's own are named relative.
         """
-        known = self._reading.origins
+        known = self._reading.stored_origins
         origin = united([known[key] for key in dict.fromkeys(r["origin_id"] for r in records)])
         found = self.attributions[origin.origin_id]
-        price_id = records[0]["price_id"]
-        trace = trace_of(records, origin, explain_price(price_id) if price_id else {}, kept)
+        price_id, day = records[0]["price_id"], records[0]["started_at"].date()
+        price = explain_price(price_id, day) if price_id else {}
+        trace = trace_of(records, origin, price, kept)
         return replace(trace, workflow=found.workflow, rule=found.why)
 
     def scorecard(
@@ -114,6 +118,7 @@ class ScoredSpend:
             level=asked.level,
             quarantined=quarantined,
             unattributed_origins=self._unattributed(by_origin),
+            covered=self._covered(asked.period),
         )
 
     def history(self, period: Period) -> dict[str, tuple[DayFacts, ...]]:
@@ -165,6 +170,12 @@ class ScoredSpend:
             workflow = self.workflow_of[key]
             found[workflow] = min(day, found.get(workflow, day))
         return found
+
+    def _covered(self, period: Period) -> dict[str, CoveredCalls]:
+        """Return workflow -> what plans and commitments covered of its calls."""
+        used = (use for use in self._reading.agreed if use.day in period)
+        found = covered(used, lambda use: self.workflow_of[use.origin_id])
+        return {each.name: CoveredCalls(each.calls, each.list_usd) for each in found}
 
     def _unattributed(self, by_origin: Mapping[int, Usage]) -> list[tuple[str, Usage]]:
         left: list[tuple[Origin, Usage]] = [

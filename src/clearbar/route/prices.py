@@ -32,7 +32,7 @@ from clearbar.route.tool_prices import (
 from clearbar.spend.charge import OUTPUT_METERS
 from clearbar.spend.prices.model_reference import USUAL
 from clearbar.spend.prices.price_gaps import shipped_gaps
-from clearbar.spend.prices.price_rate import AUDIO, Kind, Rate, context_of, tier_of
+from clearbar.spend.prices.price_rate import ALL_WEEKDAYS, AUDIO, Kind, Rate, context_of, tier_of
 from clearbar.tools.address import PROTOCOLS, provider_of
 from clearbar.tools.cost import IN_PROCESS
 from clearbar.tools.tool import GpuPrice, NoPrice, TokenPrice
@@ -71,6 +71,7 @@ class _Row(msgspec.Struct, array_like=True, frozen=True):
     up_to: int
     least_seconds: int
     prices: dict[str, str]
+    weekdays: int = ALL_WEEKDAYS
 
 
 class _Model(msgspec.Struct, array_like=True, frozen=True):
@@ -248,7 +249,8 @@ def _row_of(rate: Rate) -> _Row:
     prices = {meter: plain(price) for meter, price in rate.prices.items()}
     days = (_day_us(rate.start), _day_us(rate.end))
     hours = (rate.from_second, rate.to_second)
-    return _Row(*days, *hours, rate.over, rate.up_to, rate.least_seconds, prices)
+    sizes = (rate.over, rate.up_to)
+    return _Row(*days, *hours, *sizes, rate.least_seconds, prices, rate.weekdays)
 
 
 def _shared(rows: dict[str, tuple[_Row, ...]]) -> _Model:
@@ -276,6 +278,7 @@ def _compiled(row: _Row) -> Row:
         _count(fee, places),
         10 ** (places - _NANO),
         row.least_seconds,
+        row.weekdays,
     )
 
 

@@ -14,7 +14,14 @@ from clearbar.spend.charge import (
     INPUT_METERS,
     OUTPUT_METERS,
 )
-from clearbar.spend.prices.price_rate import AUDIO, context_of, is_default_geo, tier_of
+from clearbar.spend.prices.price_rate import (
+    ALL_WEEKDAYS,
+    AUDIO,
+    WEEKDAYS,
+    context_of,
+    is_default_geo,
+    tier_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +37,8 @@ WORST_WITHIN_US: Final = 31 * 86_400 * 1_000_000
 SIZE_METERS: Final = frozenset((*INPUT_METERS, *CACHE_READ_METERS, *CACHE_WRITE_METERS))
 _TEXT_METERS: Final = ("input_tokens", "cache_read_tokens", *CACHE_WRITE_METERS)
 _DAY_US: Final = 86_400 * 1_000_000
+_FIRST_WEEKDAY: Final = 3
+"""Of 1970-01-01, a Thursday."""
 _MOST_KINDS: Final = 256
 _PER_NUSD: Final = 10**15
 """The smallest unit of money, 1e-24 dollars, in a nano-dollar."""
@@ -54,6 +63,8 @@ class Row(NamedTuple):
     per_nusd: int
     """How many units a nano-dollar has."""
     least_seconds: int = 0
+    weekdays: int = ALL_WEEKDAYS
+    """Of the UTC day, a bit for each, the lowest for Monday."""
 
 
 class Kinds(NamedTuple):
@@ -92,7 +103,7 @@ class ToolPrices:
         self._strict = strict
         """Whether input and output must both be reported."""
         self._found: dict[tuple[str, str, str], Sequence[Row]] = {}
-        self._worst: dict[tuple[str, str, bool], list[_Worst]] = {}
+        self._worst: dict[tuple[str, str, bool], list[Worst]] = {}
 
     def cost_nusd(
         self,
@@ -132,11 +143,17 @@ class ToolPrices:
         most = None
         for each in self._worst_of(service_tier, speed, media=media):
             if each.takes(input_tokens, output_tokens):
-                units = each.fee + each.input * input_tokens + each.output * output_tokens
-                cost = -(-units // each.per_nusd)
+                cost = each.nusd(input_tokens, output_tokens)
                 if most is None or cost > most:
                     most = cost
         return most
+
+    @property
+    def worst(self) -> Worst | None:
+        """The rule of the most that a call can cost for text, where there is one for all sizes."""
+        found = self._worst_of("", "", media=False)
+        alone = len(found) == 1 and found[0].takes(0, 0) and found[0].takes(1, 1)
+        return found[0] if alone else None
 
     def output_tokens_for(
         self,
@@ -168,17 +185,19 @@ class ToolPrices:
         for meter, count in usage.items():
             if meter in SIZE_METERS:
                 size += count
-        of_day = at_us % _DAY_US
+        day, of_day = divmod(at_us, _DAY_US)
+        weekday = (day + _FIRST_WEEKDAY) % len(WEEKDAYS)
         for row in rows:
             if (
                 row.over < size <= row.up_to
                 and row.start_us <= at_us < row.end_us
                 and row.from_us <= of_day < row.to_us
+                and row.weekdays >> weekday & 1
             ):
                 return row
         return None
 
-    def _worst_of(self, service_tier: str, speed: str, *, media: bool) -> list[_Worst]:
+    def _worst_of(self, service_tier: str, speed: str, *, media: bool) -> list[Worst]:
         key = (service_tier, speed, media)
         found = self._worst.get(key)
         if found is None:
@@ -247,7 +266,7 @@ class GpuPrices(ToolPrices):
         return max(0, min(MOST_TOKENS, amount_nusd * _PER_NUSD * self._down // self._up))
 
 
-class _Worst(NamedTuple):
+class Worst(NamedTuple):
     """The dearest prices of a row."""
 
     over: int
@@ -257,6 +276,11 @@ class _Worst(NamedTuple):
     per_nusd: int
     has_input: bool
     has_output: bool
+
+    def nusd(self, input_tokens: int, output_tokens: int) -> int:
+        """Return what a call costs at most that it takes."""
+        units = self.fee + self.input * input_tokens + self.output * output_tokens
+        return -(-units // self.per_nusd)
 
     def takes(self, input_tokens: int, output_tokens: int) -> bool:
         """Return whether a call of at most so many tokens can be priced by it."""
@@ -270,7 +294,7 @@ class _Worst(NamedTuple):
             return 0
         return min(MOST_TOKENS, units // self.output) if self.output else MOST_TOKENS
 
-    def covers(self, other: _Worst) -> bool:
+    def covers(self, other: Worst) -> bool:
         """Return whether it takes every call that another takes, at the same cost or more."""
         mine, theirs = other.per_nusd, self.per_nusd
         return (
@@ -283,9 +307,9 @@ class _Worst(NamedTuple):
         )
 
 
-def _dearest(rows: Iterable[_Worst]) -> list[_Worst]:
+def _dearest(rows: Iterable[Worst]) -> list[Worst]:
     """Return the few rows that matter: no other one covers them."""
-    kept: list[_Worst] = []
+    kept: list[Worst] = []
     for row in rows:
         if not any(each.covers(row) for each in kept):
             kept = [each for each in kept if not row.covers(each)]
@@ -293,11 +317,11 @@ def _dearest(rows: Iterable[_Worst]) -> list[_Worst]:
     return kept
 
 
-def _worst(row: Row, *, media: bool) -> _Worst:
+def _worst(row: Row, *, media: bool) -> Worst:
     prices = row.prices
     inputs = SIZE_METERS if media else _TEXT_METERS
     outputs = OUTPUT_METERS if media else ("output_tokens",)
-    return _Worst(
+    return Worst(
         row.over,
         max((prices.get(meter, 0) for meter in inputs), default=0),
         max(prices.get(meter, 0) for meter in (*outputs, "reasoning_tokens")),

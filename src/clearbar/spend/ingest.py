@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from clearbar.core.errors import ClearbarError, Problem
 from clearbar.spend.files.candidates import mapping_for
+from clearbar.spend.files.entry import Note
 from clearbar.spend.files.source_file import UnreadableFile, open_source_file, state_of
 from clearbar.spend.pull.of_pull import of_pull
 from clearbar.spend.sources import SOURCES
@@ -42,6 +43,7 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "merged": "Records of a charge of which another line, file or source tells too.",
         "quarantined": "Records that were not taken in; each is kept with a reason.",
         "records_by_source": "Charges told of, by the source that read them.",
+        "notes": "What is worth knowing of files and no fault: uri, what, hint.",
     }
 )
 """Every field of `summary_json`."""
@@ -77,6 +79,8 @@ class Summary:
     """Told of a charge of which another line, file or source tells too."""
     quarantined: int = 0
     records_by_source: dict[str, int] = field(default_factory=dict)
+    notes: list[dict[str, str]] = field(default_factory=list)
+    """What is worth knowing of files that were read, and no fault."""
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:
@@ -187,6 +191,9 @@ class _Reading:
         records = lines = refused = 0
         problems: list[Problem] = []
         for item in _items(file, source):
+            if isinstance(item, Note):
+                self.summary.notes.append({"uri": uri, "what": item.what, "hint": item.hint})
+                continue
             if isinstance(item, Problem):
                 problem = item
             elif self._append(item):
@@ -234,14 +241,14 @@ class _Reading:
         self._done.append(_FileDone(uri, "", "", 0, [problem]))
 
 
-def _items(file: SourceFile, source: Source) -> Iterator[Record | Problem]:
+def _items(file: SourceFile, source: Source) -> Iterator[Record | Problem | Note]:
     pull = of_pull(file.path)
     try:
         if pull is None:
             yield from source.read(file)
         else:
             for item in source.read(file):
-                yield item if isinstance(item, Problem) else pull.told(item)
+                yield item if isinstance(item, Problem | Note) else pull.told(item)
     except ClearbarError as error:
         yield Problem(error.message, error.hint)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,10 +12,12 @@ from clearbar.core.period import ALL, Period
 from clearbar.spend import queries
 from clearbar.spend.anomaly_search import NO_ANOMALIES, anomalies_of
 from clearbar.spend.prices.agreements import NO_AGREEMENTS
+from clearbar.spend.reconciling.accounts import with_declared_names
+from clearbar.spend.reconciling.billed_plans import unbilled
 from clearbar.spend.reconciling.closed import Closed, fixed_ids
 from clearbar.spend.reconciling.reconcile import Reconciled, reconcile
 from clearbar.spend.reconciling.telling import reported_names, told_by, told_by_calls
-from clearbar.spend.reconciling.told import LINE_NAMES, spans
+from clearbar.spend.reconciling.told import LINE_NAMES
 from clearbar.spend.repricing.agreed_use import agreed_lines, agreed_use, beyond_calls, covered
 from clearbar.spend.usage import Usage
 
@@ -27,8 +30,9 @@ if TYPE_CHECKING:
 
     from clearbar.spend.anomalies import Anomalies
     from clearbar.spend.charge import Origin
-    from clearbar.spend.prices.agreements import Agreements
+    from clearbar.spend.prices.agreements import Agreements, Plan
     from clearbar.spend.prices.planned_lines import AgreedUse
+    from clearbar.spend.reconciling.accounts import DeclaredAccount
     from clearbar.spend.reconciling.closed import Fixed
     from clearbar.spend.reconciling.told import Line, Told
     from clearbar.spend.repricing.agreed_use import Covered
@@ -46,17 +50,30 @@ class LedgerReading:
     a closed month fixes: `fixed` says whose these are, whatever the rules of today say.
     """
 
-    def __init__(self, ledger: Ledger, closed: Closed | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        closed: Closed | None = None,
+        accounts: Sequence[DeclaredAccount] = (),
+    ) -> None:
+        """`accounts` say which names of accounts are one; the ledger itself keeps what it read."""
         self._ledger = ledger
+        self.accounts = accounts
         self._engine = ledger.engine
         self._charges = ledger.charges()
         self._files = ledger.folder.record_files()
         self.closed = closed or Closed()
-        self.origins: dict[int, Origin] = ledger.origins()
+        self.stored_origins: Mapping[int, Origin] = ledger.origins()
+        """As they were read."""
+        self.origins = with_declared_names(self.stored_origins, accounts)
         self.fixed: dict[int, tuple[str, str]] = {}
         """Origin id -> workflow, empty for nobody's, and why."""
         self.agreed: list[AgreedUse] = []
         """Who used how much under which agreement."""
+        self.plans: tuple[Plan, ...] = ()
+        """Those that are declared."""
+        self.until = ALL.end
+        """The day before which they cost."""
         self._lines: list[Line] = []
         self._beside: dict[date, list[tuple[int, Usage]]] = defaultdict(list)
         """What is added to the sums of charges, or comes off them, by day."""
@@ -85,7 +102,11 @@ class LedgerReading:
             self._beside[line.day].append((key, line.usage))
 
     def add_agreed(self, agreements: Agreements, until: date) -> None:
-        """Add what plans, commitments, machines and credits cost before a day."""
+        """Add what plans, commitments, machines and credits cost before a day.
+
+        A plan whose line a bill has costs what the bill says, for the time of that line.
+        """
+        self.plans, self.until = agreements.plans, until
         if agreements == NO_AGREEMENTS:
             return
         if self._charges is not None:
@@ -94,10 +115,12 @@ class LedgerReading:
         costs: Mapping[tuple[int, date], Usage] = {}
         origins = self.origins
         if agreements.credits:  # of closed months too, as the ledger holds them now
-            live = LedgerReading(self._ledger) if self.closed.months else self
+            live = LedgerReading(self._ledger, None, self.accounts) if self.closed.months else self
             costs = live.by_origin_and_day(ALL)
             origins = {**live.origins, **origins}
-        self.add_lines(agreed_lines(agreements, self.agreed, costs, origins, until))
+        plans = unbilled(agreements.plans, self.reconciled.bills, self.accounts)
+        left = replace(agreements, plans=plans)
+        self.add_lines(agreed_lines(left, self.agreed, costs, origins, until))
 
     def by_origin(self, period: Period) -> dict[int, Usage]:
         """Return origin id -> usage in the period.
@@ -178,16 +201,7 @@ class LedgerReading:
 
     def unpriced_lines(self, period: Period) -> int:
         """Return how many lines of bills have no known worth, and are in no sum."""
-        return sum(row.unpriced_lines for row in self.reconciled.unpriced if row.day in period)
-
-    def whole_bills(self, period: Period) -> Period:
-        """Return the period with all days of each bill of several days that crosses it."""
-        start, end = period.start, period.end
-        bills = [(row.day, row.until) for row in self._told if row.grain == "bill" and row.days > 1]
-        for first, until in spans(bills):
-            if first < period.end and until > period.start:
-                start, end = min(start, first), max(end, until)
-        return Period(start, end)
+        return sum(row.unpriced_lines for row in self.reconciled.bills if row.day in period)
 
     def told(self, period: Period) -> list[Told]:
         """Return what bills and aggregates say of a period, and what calls of any provider do."""
@@ -244,7 +258,7 @@ class LedgerReading:
         return queries.outside(frame, self.closed.spans)
 
     def _reconcile(self) -> Reconciled:
-        return reconcile(self._told) if self._told else Reconciled()
+        return reconcile(self._told, self.accounts) if self._told else Reconciled()
 
     def _add_reconciled(self) -> None:
         for overlap in self.reconciled.overlaps:

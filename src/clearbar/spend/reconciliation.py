@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Final
 
+from clearbar.core.period import ALL, Period
+from clearbar.spend.reconciling.billed_plans import plans_in_bills
 from clearbar.spend.reconciling.reconcile import reconcile
-from clearbar.spend.reconciling.told import RESIDUAL, model_scope
+from clearbar.spend.reconciling.told import RESIDUAL, model_scope, spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from clearbar.core.period import Period
     from clearbar.spend.reading import LedgerReading
+    from clearbar.spend.reconciling.accounts import DeclaredAccount
+    from clearbar.spend.reconciling.billed_plans import PlanInBill
     from clearbar.spend.reconciling.bills import Billed
     from clearbar.spend.reconciling.choosing import Duplicate
     from clearbar.spend.reconciling.reconcile import Reconciled
@@ -33,6 +36,9 @@ class Compared:
     days: int
     billed_usd: Decimal
     logged_usd: Decimal
+    """Of a bill of some projects alone: what it holds of what is logged."""
+    beside_usd: Decimal = _NOTHING
+    """What is logged on these days and is not in the bill."""
 
     @property
     def off_usd(self) -> Decimal:
@@ -60,6 +66,10 @@ class Account:
     unpriced_lines: int = 0
     billed_models: set[str] = field(default_factory=set)
     logged_models: set[str] = field(default_factory=set)
+    billed_projects: set[str] = field(default_factory=set)
+    """What lines of its bills name; empty among them where one names none."""
+    projects_alone: set[str] = field(default_factory=set)
+    """The projects that bills are of, which are not of the whole account."""
     duplicates: list[Duplicate] = field(default_factory=list)
 
     @property
@@ -76,6 +86,11 @@ class Account:
     def compared_usd(self) -> Decimal:
         """What is logged on the days that have a bill."""
         return sum((each.logged_usd for each in self.compared), _NOTHING)
+
+    @property
+    def beside_usd(self) -> Decimal:
+        """What is logged on billed days and stands beside bills of some projects alone."""
+        return sum((each.beside_usd for each in self.compared), _NOTHING)
 
     @property
     def residual_usd(self) -> Decimal:
@@ -117,35 +132,56 @@ class Reconciliation:
     period: Period
     accounts: tuple[Account, ...]
     """By provider and account; the dearest provider first."""
+    declared: tuple[DeclaredAccount, ...] = ()
+    plans: tuple[PlanInBill, ...] = ()
+    """Plans whose line a bill has, or may have."""
 
 
 def reconciliation(reading: LedgerReading, period: Period) -> Reconciliation:
     """Return how bills and logs of a period agree, as the ledger holds them now."""
     with localcontext(prec=_DIGITS):
-        return compare(reading.told(reading.whole_bills(period)), period)
+        found = compare(reading.told(ALL), period, reading.accounts)
+        plans = plans_in_bills(
+            reading.plans, reading.reconciled.bills, period, reading.until, reading.accounts
+        )
+        return replace(found, plans=plans)
 
 
-def compare(rows: Sequence[Told], period: Period) -> Reconciliation:
+def compare(
+    rows: Sequence[Told], period: Period, declared: Sequence[DeclaredAccount] = ()
+) -> Reconciliation:
     """Return how what is told of a period agrees.
 
-    `rows` are of all days of each bill that crosses the period, so that it is compared whole; it
-    is shown in the period in which it begins.
+    `rows` are all that is told, of whatever time: what a bill is of may show in another month. A
+    bill that crosses the period is compared whole, and shown in the period in which it begins.
     """
-    found = reconcile(rows)
+    found = reconcile(rows, declared)
+    shown = _with_whole_bills(rows, period)
     accounts = _Accounts(rows, period)
-    for row in rows:
+    for row in (each for each in rows if each.day in shown):
         accounts.take(row)
-    for overlap in found.overlaps:
+    for overlap in (each for each in found.overlaps if each.day in shown):
         accounts.take_off(overlap.origin_id, overlap.day, overlap.usage.cost_usd)
-    for duplicate in found.duplicates:
-        accounts.of(duplicate.provider, duplicate.account).duplicates.append(duplicate)
-    for row in (each for each in found.unpriced if each.day in period):
+    for twice in found.duplicates:
+        if twice.day < shown.end and shown.start < twice.until:
+            accounts.of(twice.provider, twice.account).duplicates.append(twice)
+    for row in (each for each in found.bills if each.day in period):
         accounts.of(row.origin.provider, row.origin.account).unpriced_lines += row.unpriced_lines
     for line in found.lines:
         if line.origin.source != RESIDUAL and line.day in period:
             accounts.of(line.origin.provider, line.origin.account).other_usd += line.usage.cost_usd
-    accounts.compare(found)
-    return Reconciliation(period, tuple(accounts.dearest_first()))
+    accounts.compare(found, shown)
+    return Reconciliation(period, tuple(accounts.dearest_first()), tuple(declared))
+
+
+def _with_whole_bills(rows: Iterable[Told], period: Period) -> Period:
+    """Return the period with all days of each bill of several days that crosses it."""
+    start, end = period.start, period.end
+    bills = [(row.day, row.until) for row in rows if row.grain == "bill" and row.days > 1]
+    for first, until in spans(bills):
+        if first < period.end and until > period.start:
+            start, end = min(start, first), max(end, until)
+    return Period(start, end)
 
 
 class _Accounts:
@@ -170,6 +206,7 @@ class _Accounts:
         model = model_scope(row.origin.model)
         if row.grain == "bill":
             account.billed_models.update({model} if model else ())
+            account.billed_projects.update({row.origin.project} if row.category == "usage" else ())
             return
         account.logged_models.update({model} if model else ())
         self._log(account, row.day, row.usage.cost_usd)
@@ -184,13 +221,19 @@ class _Accounts:
         account.aggregated_usd += cost_usd if day in self._period else 0
         self._log(account, day, cost_usd)
 
-    def compare(self, found: Reconciled) -> None:
-        for each in found.billed:
+    def compare(self, found: Reconciled, shown: Period) -> None:
+        for each in (each for each in found.billed if each.day in shown):
             account = self.of(each.provider, each.account)
             account.billed_days.update(each.day + timedelta(n) for n in range(each.days))
             if each.day in self._period:
-                logged_usd = self._logged(account, each, found)
-                account.compared.append(Compared(each.day, each.days, each.billed_usd, logged_usd))
+                account.projects_alone |= each.projects
+                logged = self._logged(account, each, found)
+                inside = logged
+                if each.projects:
+                    inside = each.logged_usd + self._held(account, each, found)
+                account.compared.append(
+                    Compared(each.day, each.days, each.billed_usd, inside, logged - inside)
+                )
         for account in self._accounts.values():
             account.logged = {d: usd for d, usd in account.logged.items() if d in self._period}
 
@@ -207,14 +250,28 @@ class _Accounts:
     def _log(account: Account, day: date, cost_usd: Decimal) -> None:
         account.logged[day] = account.logged.get(day, _NOTHING) + cost_usd
 
+    def _held(self, account: Account, billed: Billed, found: Reconciled) -> Decimal:
+        """Return what a bill holds of the account's cost that does not say its project."""
+        daily = _daily(billed, found)
+        held = (each for each in found.held if each.billed == billed and each.day not in daily)
+        mine = (each for each in held if self.of(each.provider, each.account) is account)
+        return sum((each.cost_usd for each in mine), _NOTHING)
+
     @staticmethod
     def _logged(account: Account, billed: Billed, found: Reconciled) -> Decimal:
         """Return what is logged on the days of a bill that have no line of their own."""
-        daily = {
-            each.day
-            for each in found.billed
-            if each.days == 1 < billed.days and each.account == billed.account
-        }
+        daily = _daily(billed, found)
         days = (billed.day + timedelta(n) for n in range(billed.days))
         left = (account.logged.get(day, _NOTHING) for day in days if day not in daily)
         return sum(left, _NOTHING)
+
+
+def _daily(billed: Billed, found: Reconciled) -> set[date]:
+    """Return the days that have a line of their own beside a bill of several days."""
+    if billed.days == 1:
+        return set()
+    return {
+        each.day
+        for each in found.billed
+        if each.days == 1 and (each.provider, each.account) == (billed.provider, billed.account)
+    }

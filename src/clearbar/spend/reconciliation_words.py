@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.money import plain, usd
+from clearbar.spend.reconciling.projects import declared
+from clearbar.spend.reconciling.proposed_lines import of_alias, of_bills
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
-    from decimal import Decimal
 
     from clearbar.spend.reconciliation import Account, Compared, Reconciliation
+    from clearbar.spend.reconciling.billed_plans import PlanInBill
+    from clearbar.spend.reconciling.choosing import Duplicate
 
 _PULLED: Final = ("openai", "anthropic", "openrouter")
 """Providers whose bills an API has."""
@@ -30,6 +35,8 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "accounts[].logged_usd": "What calls, and aggregates beyond them, cost on all days.",
         "accounts[].aggregated_usd": "Of that, what only aggregates tell of.",
         "accounts[].compared_usd": "Of the logged, what is of days that have a bill.",
+        "accounts[].beside_usd": "What stands beside bills of some projects alone, on their days.",
+        "accounts[].projects": "The projects that its bills are of; empty for the whole account.",
         "accounts[].residual_usd": "Billed less compared, as text; negative where logs say more.",
         "accounts[].coverage": "Share of the bill that logs of the same days explain.",
         "accounts[].error": "How far both are apart, day by day, as a share of the bill.",
@@ -53,7 +60,9 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
 
 def missing(account: Account, found: Reconciliation) -> list[tuple[str, str]]:
     """Return what is missing, and what to do about each."""
-    return [*_of_bills(account, found), *_of_logs(account), *_of_worth(account)]
+    mine = [p for p in found.plans if (p.provider, p.account) == (account.provider, account.name)]
+    about_plans = [_of_plan(each) for each in mine]
+    return [*_of_bills(account, found), *about_plans, *_of_logs(account), *_of_worth(account)]
 
 
 def reconciliation_json(found: Reconciliation) -> dict[str, Any]:
@@ -85,18 +94,111 @@ def _of_bills(account: Account, found: Reconciliation) -> Iterator[tuple[str, st
         )
     elif not account.compared:
         yield "there is no bill", pull
-        if billed := next((each.name for each in others if each.compared), ""):
-            yield (
-                f'"{billed}" has a bill: if it is this account, they have two names',
-                "a known other account never matches: give logs and bill the same name",
-            )
+        yield from _of_names(account, others, found)
     elif days := account.days_without_bill:
-        left = usd(account.logged_usd - account.compared_usd)
+        left = usd(account.logged_usd - account.compared_usd - account.beside_usd)
         yield f"{_days(days)} without a bill, on which {left} is logged", pull
-    for twice in account.duplicates:
-        what = f"{usd(twice.cost_usd)} of {twice.category} from {twice.day} up to {twice.until}"
-        counted = f"{twice.counted} tells of too; {twice.counted} counts"
-        yield f"{twice.source} tells of {what} that {counted}", "nothing: it is counted once"
+    yield from map(_of_duplicate, account.duplicates)
+    yield from _of_projects(account, found)
+
+
+def _of_names(
+    account: Account, others: Sequence[Account], found: Reconciliation
+) -> Iterator[tuple[str, str]]:
+    """Yield whose bill of the same days this account's may be, under another name."""
+    suspected = [(twice, each) for each in others if (twice := _may_be_twice(account, each)) > 0]
+    for twice, other in sorted(suspected, key=lambda each: (-each[0], each[1].name))[:1]:
+        lines = of_alias(account.provider, account.name, other.name, found.declared)
+        yield (
+            (
+                f'"{other.name}" has a bill of the same days, beyond its own logs: if it is this'
+                f" account, they have two names, and {usd(twice)} counts twice"
+            ),
+            f"if they are one, write into clearbar.toml:\n{lines}",
+        )
+
+
+def _may_be_twice(account: Account, other: Account) -> Decimal:
+    """Return what counts twice if the bill of another name is of this account."""
+    days = (cost for day, cost in account.logged.items() if day in other.billed_days)
+    return min(sum(days, Decimal(0)), other.residual_usd)
+
+
+def _of_duplicate(twice: Duplicate) -> tuple[str, str]:
+    what = f"{usd(twice.cost_usd)} of {twice.category} from {twice.day} up to {twice.until}"
+    by, counted = _with_files(twice.source, twice.files), twice.counted
+    if twice.counted_files:
+        counted = _with_files(counted, twice.counted_files)
+    said = f"{by} tells of {what} that {counted} tells of too; {twice.counted} counts"
+    if not twice.uncovered:
+        return said, "nothing: it is counted once"
+    days = ", ".join(f"{start} up to {end}" for start, end in twice.uncovered[:_SHOWN_DAYS])
+    return (
+        f"{said}, and has no line of {days}",
+        "add a bill of these days: until then they are worth what is logged",
+    )
+
+
+def _with_files(source: str, files: Sequence[str]) -> str:
+    names = [file.replace("\\", "/").rpartition("/")[2] for file in files if file]
+    shown = ", ".join(names[:_SHOWN_DAYS]) + (", ..." if len(names) > _SHOWN_DAYS else "")
+    return f"{source} ({shown})" if shown else source
+
+
+def _of_projects(account: Account, found: Reconciliation) -> Iterator[tuple[str, str]]:
+    """Yield what was assumed of bills that name projects."""
+    provider, name = account.provider, account.name
+    named = _listed(sorted(account.projects_alone or account.billed_projects - {""}))
+    is_declared = declared(provider, name, found.declared) is not None
+    if account.projects_alone:
+        lines = of_bills(provider, name, "whole", found.declared)
+        yield (
+            (
+                f"the bill is taken to be of the {named} alone: of logs that name no project it"
+                f" holds what it has room for; {usd(account.beside_usd)} stands beside it"
+            ),
+            "nothing: it is declared so"
+            if is_declared
+            else f"if it is of the whole account, write into clearbar.toml:\n{lines}",
+        )
+    elif account.billed_projects - {""} and account.residual_usd < 0 and not is_declared:
+        lines = of_bills(provider, name, "projects", found.declared)
+        yield (
+            (
+                "the bill is taken to be of the whole account, and less than the logs by"
+                f" {usd(-account.residual_usd)}; it names the {named}"
+            ),
+            f"if it leaves out others, write into clearbar.toml:\n{lines}",
+        )
+
+
+def _of_plan(plan: PlanInBill) -> tuple[str, str]:
+    more = ", ..." if len(plan.names) > _SHOWN_DAYS else ""
+    called = ", ".join(f'"{name}"' for name in plan.names[:_SHOWN_DAYS]) + more
+    if plan.gives_way:
+        return (
+            (
+                f"the plan {plan.plan} is billed as {called} at {usd(plan.billed_usd)}; the"
+                f" {usd(plan.declared_usd)} that is declared for this time gives way"
+            ),
+            "nothing: it is counted once",
+        )
+    return (
+        (
+            f"the plan {plan.plan} counts {usd(plan.declared_usd)} as declared, beside"
+            f" {usd(plan.billed_usd)} that is billed as {called}: if that is the plan, it counts"
+            " twice"
+        ),
+        (
+            f"say so under its [[plan]]: billed_as = {json.dumps(plan.names[0])}; or, where no bill"
+            " has it, billed_as = []"
+        ),
+    )
+
+
+def _listed(projects: Sequence[str]) -> str:
+    shown = ", ".join(projects[:_SHOWN_DAYS]) + (", ..." if len(projects) > _SHOWN_DAYS else "")
+    return f"{'project' if len(projects) == 1 else 'projects'} {shown}"
 
 
 def _of_logs(account: Account) -> Iterator[tuple[str, str]]:
@@ -142,6 +244,8 @@ def _account_json(account: Account, found: Reconciliation) -> dict[str, Any]:
         "logged_usd": _money(account.logged_usd),
         "aggregated_usd": _money(account.aggregated_usd),
         "compared_usd": _money(account.compared_usd),
+        "beside_usd": _money(account.beside_usd),
+        "projects": sorted(account.projects_alone),
         "residual_usd": _money(account.residual_usd),
         "coverage": account.coverage,
         "error": account.error,

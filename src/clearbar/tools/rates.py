@@ -75,7 +75,7 @@ def _rate_at(rates: Sequence[Rate], at: datetime, size: int) -> Rate | None:
     moment = at.astimezone(UTC)
     second = moment.hour * 3600 + moment.minute * 60 + moment.second
     for rate in rates:
-        on_day = rate.start <= moment.date() < rate.end
+        on_day = rate.on(moment.date())
         at_hour = rate.from_second <= second < rate.to_second
         if on_day and at_hour and rate.over < size <= rate.up_to:
             return rate

@@ -152,7 +152,7 @@ class Opened:
         """
         from clearbar.spend.reading import LedgerReading
 
-        reading = LedgerReading(self.ledger, closed)
+        reading = LedgerReading(self.ledger, closed, self.declared.accounts)
         reading.add_agreed(self.declared.agreements, until or self.as_of)
         return reading
 

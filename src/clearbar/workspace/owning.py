@@ -101,7 +101,8 @@ class Owning(Spending):
         """Return entries of clearbar.toml for unattributed spend, as text to review."""
         from clearbar.own.proposal import propose
 
-        return propose(self.explain(period))
+        names = (workflow.name for workflow in self.declared.workflows)
+        return propose(self.explain(period), names)
 
     def propose_workflows(self) -> int:
         """Append workflows for unattributed spend to clearbar.toml; return how many there are."""

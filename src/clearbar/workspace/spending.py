@@ -84,35 +84,44 @@ class Spending(Opened):
     def prices(self, model: str | None = None) -> list[PriceRow]:
         """Return what the models that calls name cost today, or one model at all times."""
         from clearbar.spend.prices.price_sources import price_rows
+        from clearbar.spend.prices.unknown_model import refuse_unknown
 
-        return price_rows(self.book, self._models(model), None if model else self.as_of)
+        models = self._models(model)
+        if model:
+            refuse_unknown(self.book, model, models)
+        return price_rows(self.book, models, None if model else self.as_of)
 
     def prices_against(self, table: Path, model: str | None, period: Period) -> list[Differs]:
         """Return where the price book and LiteLLM's table in a file say different things."""
         from clearbar.spend.prices.litellm_prices import read_litellm_prices
         from clearbar.spend.prices.price_sources import differing
+        from clearbar.spend.prices.unknown_model import refuse_unknown
         from clearbar.spend.repricing.price_use import standard_use
 
-        used = standard_use(self.ledger, period)
+        used, models = standard_use(self.ledger, period), self._models(model)
         listed = read_litellm_prices(table)
-        return differing(self.book, listed, self._models(model), used, self.as_of)
+        if model:
+            refuse_unknown(self.book, model, models, listed)
+        return differing(self.book, listed, models, used, self.as_of)
 
     def recorded_against_book(self, model: str | None, period: Period) -> list[ModelMonth]:
         """Return what calls cost as recorded and by the price book, by model and month."""
         from clearbar.spend.repricing.price_logs import recorded_against_book
+        from clearbar.spend.repricing.price_use import refuse_unused
 
+        if model:
+            refuse_unused(self.ledger, model)
         found = recorded_against_book(self.ledger, self.book, period)
         return [row for row in found if model in (None, row.model, f"{row.provider}/{row.model}")]
 
     def _models(self, model: str | None) -> list[tuple[str, str]]:
         """Return provider and model of all that calls name, or of one that a person names."""
-        from clearbar.spend.repricing.price_use import models_used
+        from clearbar.spend.prices.unknown_model import pair_named
+        from clearbar.spend.repricing.price_use import models_named, models_used
 
         if model is None:
             return models_used(self.ledger)
-        named = [pair for pair in models_used(self.ledger) if model in (pair[1], "/".join(pair))]
-        provider, _, name = model.rpartition("/")
-        return named or [(provider, name)]
+        return models_named(self.ledger, model) or [pair_named(self.book, model)]
 
     def spend(self, period: Period, by: str) -> SpendReport:
         """Return what was spent in a period, by some dimension."""
@@ -188,9 +197,9 @@ class Spending(Opened):
         from clearbar.core.errors import UnknownName
         from clearbar.spend.trace import no_longer_known
 
-        def explained(price_id: str) -> dict[str, str]:
+        def explained(price_id: str, day: date) -> dict[str, str]:
             try:
-                return self.book.explain(price_id)
+                return self.book.explain(price_id, day)
             except UnknownName:
                 return no_longer_known(price_id)
 

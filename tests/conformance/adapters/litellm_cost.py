@@ -22,7 +22,11 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_HOSTS = {"api.x.ai": "xai", "api.deepseek.com": "deepseek"}
+_HOSTS = {
+    "api.x.ai": "xai",
+    "api.deepseek.com": "deepseek",
+    "api.perplexity.ai": "perplexity",
+}
 
 
 def costs(lines: list[dict[str, Any]]) -> Iterator[float]:
@@ -89,6 +93,9 @@ def _response(answer: dict[str, Any], tools: list[dict[str, Any]]) -> float:
 
 def _completion(answer: dict[str, Any], provider: str, *, batch: bool) -> float:
     body = _part().ModelResponse(**answer)
+    if provider == "perplexity":
+        config = _part(".llms.perplexity.chat.transformation").PerplexityChatConfig()
+        config._enhance_usage_with_perplexity_fields(body, answer)
     if batch:
         return _batch(body.usage, answer["model"], provider)
     return _cost(body, answer["model"], provider, service_tier=answer.get("service_tier"))

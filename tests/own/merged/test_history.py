@@ -55,36 +55,64 @@ def test_a_commit_on_the_main_branch_is_a_change_without_a_branch(repository: Re
     assert (change.sha, change.task, change.branch) == (commit, commit, "")
 
 
-def test_a_reverted_merge_says_when(repository: Repository) -> None:
-    repository.branch("feature/cart", "cart.py", on(3))
-    merge = repository.merge("feature/cart", on(5))
-    repository.revert(merge, on(6))
-    [change] = [each for each in changes(repository) if each.sha == merge]
-    assert change.reverted_at == on(6)
-
-
-def test_a_commit_of_a_merge_that_is_reverted_takes_the_change_back(
-    repository: Repository,
-) -> None:
-    first = repository.branch("feature/cart", "cart.py", on(3))
-    merge = repository.merge("feature/cart", on(5))
-    repository.revert(first, on(6))
-    [change] = [each for each in changes(repository) if each.sha == merge]
-    assert change.reverted_at == on(6)
-
-
-def test_a_revert_that_is_itself_reverted_counts_no_more(repository: Repository) -> None:
-    commit = repository.commit("cart.py", on(3))
-    revert = repository.revert(commit, on(4))
-    repository.revert(revert, on(5))
-    [change] = [each for each in changes(repository) if each.sha == commit]
-    assert change.reverted_at is None
-
-
 def test_what_is_older_than_the_first_day_is_left_out(repository: Repository) -> None:
     repository.commit("cart.py", on(9))
     found = read_history(repository.folder, None, date(2026, 9, 5)).changes
     assert [change.merged_at for change in found] == [on(9)]
+
+
+def test_days_without_a_merge_have_no_changes(repository: Repository) -> None:
+    assert read_history(repository.folder, None, date(2026, 10, 1)).changes == []
+
+
+def test_the_first_commit_of_a_merge_does_not_depend_on_the_first_day(
+    repository: Repository,
+) -> None:
+    first = repository.branch("feature/cart", "cart.py", on(3))
+    repository.merge("feature/cart", on(9))
+    [change] = read_history(repository.folder, None, date(2026, 9, 8)).changes
+    assert (change.task, change.began_at) == (first, on(3))
+
+
+def test_a_branch_that_is_merged_again_brings_only_what_is_new(repository: Repository) -> None:
+    one = repository.branch("develop", "cart.py", on(3))
+    repository.merge("develop", on(4))
+    repository.git("checkout", "-q", "develop", at=on(5))
+    two = repository.commit("total.py", on(5))
+    repository.git("checkout", "-q", "main", at=on(5))
+    repository.merge("develop", on(6))
+    assert [change.task for change in changes(repository)[1:]] == [one, two]
+
+
+def test_a_commit_that_was_picked_from_another_branch_is_the_same_work(
+    repository: Repository,
+) -> None:
+    fixed = repository.branch("release", "cart.py", on(3))
+    repository.git("cherry-pick", "-x", fixed, at=on(4))
+    assert changes(repository)[-1].task == fixed
+    assert read_history(repository.folder, "release", SINCE).changes[-1].task == fixed
+
+
+def test_the_same_patch_without_a_word_of_where_it_is_from_is_other_work(
+    repository: Repository,
+) -> None:
+    fixed = repository.branch("release", "cart.py", on(3))
+    repository.git("cherry-pick", fixed, at=on(4))
+    assert changes(repository)[-1].task != fixed
+
+
+def test_work_that_is_rebased_onto_the_main_branch_is_a_change_for_each_commit(
+    repository: Repository,
+) -> None:
+    repository.git("checkout", "-q", "-b", "feature/cart", at=on(3))
+    for path in ("cart.py", "total.py"):
+        repository.commit(path, on(3))
+    repository.git("checkout", "-q", "main", at=on(4))
+    repository.commit("other.py", on(4))
+    repository.git("rebase", "-q", "main", "feature/cart", at=on(5))
+    repository.git("checkout", "-q", "main", at=on(5))
+    repository.git("merge", "-q", "--ff-only", "feature/cart", at=on(5))
+    assert [len(changes(repository)), changes(repository)[-1].branch] == [4, ""]
 
 
 def test_another_branch_can_count_as_the_main_one(repository: Repository) -> None:

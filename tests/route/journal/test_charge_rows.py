@@ -16,6 +16,14 @@ from hypothesis import strategies as st
 from tests.route.journal.journals import NOON_US, ended, held, journal
 
 from clearbar.core.store import Store
+from clearbar.route.journal.call_rows import (
+    Calls,
+    EndedCall,
+    columns_of,
+    ended_of,
+    held_of,
+    row_of,
+)
 from clearbar.route.journal.charge_record import (
     SOURCE,
     fault_of,
@@ -24,8 +32,9 @@ from clearbar.route.journal.charge_record import (
     lost_record,
     own_identity,
     record_of,
+    usd_of,
 )
-from clearbar.route.journal.charge_rows import EndedCall, is_datable, rows_of, runs_of
+from clearbar.route.journal.charge_rows import is_datable, rows_of, runs_of
 from clearbar.route.journal.charges import PARSER_VERSION, charge_journal, uri_of
 from clearbar.route.journal.entry import Ended, Entry, Held
 from clearbar.route.journal.reader import Placed, entries
@@ -34,7 +43,7 @@ from clearbar.spend.columns import STORED, TAKEN
 from clearbar.spend.engine import connect
 from clearbar.spend.prices.book import PriceBook
 from clearbar.spend.storage.append import FileRead
-from clearbar.spend.storage.batch import kind_of
+from clearbar.spend.storage.batch import NANO_DOLLARS, kind_of
 from clearbar.spend.storage.ledger import Ledger
 from clearbar.spend.storage.record_files import parquet_sql
 
@@ -98,18 +107,21 @@ CALLS: Final = st.lists(
 )
 
 
-def as_read(pairs: list[tuple[Held, Ended]]) -> list[EndedCall]:
+def as_read(pairs: list[tuple[Held, Ended]]) -> Calls:
     encode = msgspec.json.encode
-    return [
-        (begun, len(encode(begun)), end, 1000 * number, encode(end))
-        for number, (begun, end) in enumerate(pairs)
-    ]
+    return columns_of(
+        [
+            (row_of(begun), len(encode(begun)), row_of(end), 1000 * number, encode(end))
+            for number, (begun, end) in enumerate(pairs)
+        ]
+    )
 
 
 def alone(call: EndedCall) -> Record:
-    begun, _, end, offset, payload = call
+    begun, end, (*_, offset, payload) = held_of(call[0]), ended_of(call[2]), call
     place = {"offset": offset, "length": len(payload), "digest": digest_of(payload)}
-    return record_of(begun, end, identity=identity_of(begun, end), **place)
+    identity = identity_of(begun.call_id, begun.provider, end.upstream_id)
+    return record_of(begun, end, identity=identity, **place)
 
 
 def said(record: Record) -> dict[str, Any]:
@@ -117,7 +129,7 @@ def said(record: Record) -> dict[str, Any]:
 
 
 def is_plain(call: EndedCall) -> bool:
-    begun, length, end, _, payload = call
+    begun, length, end, payload = held_of(call[0]), call[1], ended_of(call[2]), call[-1]
     dated = is_datable(begun.at_us, end.at_us)
     return dated and is_charge(begun, end) and not fault_of(end) and length + len(payload) <= 8000
 
@@ -128,19 +140,32 @@ def test_rows_say_what_a_record_of_each_call_says(pairs: list[tuple[Held, Ended]
         if not usual:
             continue
         rows = rows_of("w1/00000001.log", calls)
-        default = said(alone(calls[0])) | {
+        default = said(alone(calls.calls[0])) | {
             name: default
             for name, default in zip(Record.__struct_fields__, defaults(), strict=True)
             if name in TAKEN
         }
-        for place, call in enumerate(calls):
+        for place, call in enumerate(calls.calls):
             told = {name: values[place] for name, values in rows.columns.items()}
-            if (cost := told["reported_cost_usd"]) is not None:
+            if (nusd := told.pop(NANO_DOLLARS, None)) is not None:
+                told["reported_cost_usd"] = usd_of(nusd)
+            elif (cost := told.get("reported_cost_usd")) is not None:
                 told["reported_cost_usd"] = Decimal(cost)
             told["identity"] = rows.identities[place]
             told["kind"] = rows.kinds[rows.kind_numbers[place]]
             assert default | told == said(alone(call))
-            assert rows.call_ids[place] == call[0].call_id
+            assert rows.call_ids[place] == held_of(call[0]).call_id
+
+
+def test_a_call_that_is_free_shares_less_with_one_that_is_not() -> None:
+    pairs = [
+        (held(f"c{nusd}", amount_nusd=nusd), ended(f"c{nusd}", cost_nusd=nusd)) for nusd in (0, 9)
+    ]
+    calls = as_read(pairs)
+    rows = rows_of("w1/00000001.log", calls)
+    kinds = [rows.kinds[number] for number in rows.kind_numbers]
+    assert kinds == [kind_of(alone(call)) for call in calls.calls]
+    assert kinds[0] != kinds[1]
 
 
 def defaults() -> list[Any]:
@@ -153,8 +178,9 @@ def test_calls_stay_in_their_order_and_only_plain_ones_are_usual(
 ) -> None:
     calls = as_read(pairs)
     runs = list(runs_of(calls))
-    assert [call for _, run in runs for call in run] == calls
-    assert [usual for usual, run in runs for _ in run] == [is_plain(call) for call in calls]
+    plain = [is_plain(call) for call in calls.calls]
+    assert [call for _, run in runs for call in run.calls] == calls.calls
+    assert [usual for usual, run in runs for _ in run.calls] == plain
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +210,7 @@ def records_of(journals: Path) -> Iterator[tuple[Placed, Record]]:
         elif isinstance(entry, Ended) and entry.call_id in begun:
             _, beginning = begun.pop(entry.call_id)
             if is_datable(beginning.at_us, entry.at_us) and is_charge(beginning, entry):
-                identity = identity_of(beginning, entry)
+                identity = identity_of(entry.call_id, beginning.provider, entry.upstream_id)
                 if taken.setdefault(identity, placed) is not placed:
                     identity = own_identity(entry.call_id)
                 yield placed, record_of(beginning, sound(entry), identity=identity)

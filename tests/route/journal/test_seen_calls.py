@@ -10,11 +10,14 @@ from tests.route.journal.journals import NOON_US, ended, held
 
 from clearbar.core.store import Store
 from clearbar.route.journal import seen_calls as seen
+from clearbar.route.journal.call_rows import Calls, columns_of, row_of
 from clearbar.route.journal.seen_calls import MOST_A_PASS, MOST_KEPT, Drawing, keep_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from clearbar.route.journal.entry import Ended, Held
 
 
 @pytest.fixture
@@ -23,10 +26,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
+def read(*calls: tuple[Held, Ended]) -> Calls:
+    """Return calls as a pass reads them."""
+    return columns_of([(row_of(begun), 0, row_of(end), 0, b"") for begun, end in calls])
+
+
 def drawn(*calls: dict[str, Any]) -> list[tuple[Any, ...]]:
     """What one pass draws of calls; what is told of each belongs to its end."""
     drawing = Drawing()
-    drawing.take([(held(), 0, ended(**each), 0, b"") for each in calls])
+    drawing.take(read(*((held(), ended(**each)) for each in calls)))
     return drawing.drawn()
 
 
@@ -43,15 +51,14 @@ def test_of_many_calls_a_few_are_drawn_at_equal_distances() -> None:
 def test_of_calls_in_many_blocks_a_few_are_drawn_over_all() -> None:
     drawing = Drawing()
     for block in range(10):
-        calls = [(held(), 0, ended(latency_ms=block), 0, b"")] * 100
-        drawing.take(calls)
+        drawing.take(read(*[(held(), ended(latency_ms=block))] * 100))
     assert [row[3] for row in drawing.drawn()] == [0, 2, 4, 6, 8]
     assert drawing.drawn() == []
 
 
 def test_each_workflow_and_tool_has_its_own() -> None:
     drawing = Drawing()
-    drawing.take([(held(tool=f"tool-{number % 2}"), 0, ended(), 0, b"") for number in range(100)])
+    drawing.take(read(*((held(tool=f"tool-{number % 2}"), ended()) for number in range(100))))
     tools = [row[1] for row in drawing.drawn()]
     assert tools == ["tool-0"] * MOST_A_PASS + ["tool-1"] * MOST_A_PASS
 
@@ -87,8 +94,8 @@ def test_a_reader_goes_on_behind_the_last(store: Store) -> None:
 
 def test_the_last_use_of_a_key_is_noted_and_never_goes_back(store: Store) -> None:
     drawing = Drawing()
-    drawing.take([(held(key="k1", at_us=at_us), 0, ended(), 0, b"") for at_us in (5, 7)])
-    drawing.take([(held(key="", at_us=9), 0, ended(), 0, b"")])
+    drawing.take(read(*((held(key="k1", at_us=at_us), ended()) for at_us in (5, 7))))
+    drawing.take(read((held(key="", at_us=9), ended())))
     assert drawing.used() == [("k1", 7)]
     assert drawing.used() == []
     with store.transaction() as connection:

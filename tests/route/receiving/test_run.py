@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(
 
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
-        with pytest.raises(ClearbarError, match="cannot be written: Permission denied"):
+        with pytest.raises(ClearbarError, match="cannot be read or written: permission denied"):
             work()
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -74,6 +74,13 @@ def test_what_nobody_looks_at_is_read_when_somebody_does(tmp_path: Path) -> None
         assert watch.ends.count == 1
 
 
+def test_nobody_looks_at_a_gateway_that_has_just_begun(tmp_path: Path) -> None:
+    watch = Watch(tmp_path)
+    with journal(tmp_path) as opened:
+        append(opened, [held(), ended()])
+        assert watch.turn(0.5) == 0
+
+
 def test_who_has_just_looked_is_kept_up_for_a_minute(tmp_path: Path) -> None:
     watch = Watch(tmp_path)
     with journal(tmp_path) as opened:

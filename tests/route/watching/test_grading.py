@@ -17,8 +17,8 @@ from clearbar.route.watching.grading import (
     gradings_of,
 )
 from clearbar.tools.tool import Answer, Failure, Request, Tool
-from clearbar.trial.grading.grade_settings import GradeSettings
 from clearbar.trial.grading.declared_grader import make_grader
+from clearbar.trial.grading.grade_settings import GradeSettings
 from clearbar.trial.grading.grader import UngradedError
 from clearbar.trial.plan import TrialPlan
 

@@ -22,8 +22,8 @@ from clearbar.route.watching.shadow import (
 from clearbar.route.watching.store import samples
 from clearbar.route.wire.operation import operation_of
 from clearbar.tools.tool import Request
-from clearbar.trial.grading.grade_settings import GradeSettings
 from clearbar.trial.grading.declared_grader import make_grader
+from clearbar.trial.grading.grade_settings import GradeSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from clearbar.core.errors import Problem
+from clearbar.spend.files.entry import Note
 from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.files.table_mapping import TableMapping
 from clearbar.spend.sources import SOURCES
+
+if TYPE_CHECKING:
+    from clearbar.spend.charge import Record
 
 HERE = Path(__file__).parent
 
@@ -35,8 +39,7 @@ def told(case: Path) -> list[dict[str, Any]]:
     file = open_source_file(case, _mapping(case))
     source = next(source for source in SOURCES if source.recognises(file))
     return [
-        {"source": source.NAME, **_plain(item)}
-        for item in sorted(source.read(file), key=lambda item: (item.line or 0, repr(item)))
+        {"source": source.NAME, **_plain(item)} for item in sorted(source.read(file), key=_place)
     ]
 
 
@@ -47,10 +50,15 @@ def _mapping(case: Path) -> TableMapping | None:
     return msgspec.json.decode(path.read_bytes(), type=TableMapping)
 
 
-def _plain(item: object) -> dict[str, Any]:
-    plain = msgspec.to_builtins(item)
+def _place(item: Record | Problem | Note) -> tuple[int, str]:
+    return (0 if isinstance(item, Note) else item.line or 0), repr(item)
+
+
+def _plain(item: Record | Problem | Note) -> dict[str, Any]:
+    if isinstance(item, Note):
+        return {"note": item._asdict()}
     kind = "problem" if isinstance(item, Problem) else "record"
-    return {kind: plain}
+    return {kind: msgspec.to_builtins(item)}
 
 
 def main() -> None:

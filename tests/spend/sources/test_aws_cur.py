@@ -177,11 +177,12 @@ def test_a_negative_line_is_another_than_the_one_it_takes_back(read: Read) -> No
     assert one(read).identity != one(read, line_item_unblended_cost="-0.0572").identity
 
 
-def test_lines_of_other_services_are_counted_and_told_of_once(read: Read) -> None:
+def test_lines_of_other_services_are_noted_once_and_are_no_problem(read: Read, notes: Read) -> None:
     other = {"line_item_product_code": "AmazonEC2"}
-    records, [problem] = read("cur.csv", table({}, other, other))
-    assert len(records) == 1
-    assert problem.what == "2 lines bill other services than AI: left out"
+    records, problems = read("cur.csv", table({}, other, other))
+    assert (len(records), problems) == (1, [])
+    [note] = notes("cur.csv", table({}, other, other))
+    assert note.what == "2 lines of other services were left out"
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,8 @@ def test_a_file_of_another_name_is_no_session(tmp_path: Path) -> None:
 def test_lines_about_other_things_are_neither_records_nor_problems(
     read: Callable[..., Any],
 ) -> None:
-    others = [{"type": "user", "uuid": "u", "sessionId": "s", "message": "usage"}, {"data": 7}]
+    prompt = {"type": "user", "uuid": "u", "isSidechain": False, "message": "usage"}
+    others = [prompt, {"data": 7}]
     odd = [{"type": "system", "usage": 3, "timestamp": 5}, {"message": {"usage": None}}]
     assert read("s.jsonl", log([*others, *odd])) == ([], [])
 
@@ -148,7 +149,7 @@ def test_equal_origins_are_the_same_object(read: Callable[..., Any]) -> None:
 
 
 def test_deep_nesting_is_a_problem_not_a_crash(read: Callable[..., Any]) -> None:
-    deep = '{"sessionId":"s","uuid":"u","usage":' + "[" * 100_000 + "}"
+    deep = '{"isSidechain":false,"sessionId":"s","usage":' + "[" * 100_000 + "}"
     _, problems = read("s.jsonl", deep)
     assert [problem.line for problem in problems] == [1]
 

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.spend.agent_logs import summed
 
+from clearbar.core.period import ALL
+from clearbar.spend.reading import LedgerReading
 from clearbar.spend.sources import copilot_billing
+from clearbar.spend.storage.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from clearbar.spend.prices.book import PriceBook
 
     Read = Callable[..., Any]
 
@@ -105,10 +113,71 @@ def test_a_discount_that_is_not_told_is_what_lies_between(read: Read) -> None:
     assert "discount" not in one(read, gross_amount="", discount_amount="").origin.labels
 
 
-def test_rows_of_other_products_are_passed_over(read: Read) -> None:
-    other = {"product": "actions", "sku": "actions_linux"}
-    records, problems = rows(read, other, {}, {"product": "git_lfs", "sku": "storage"})
+def test_rows_of_other_products_are_noted_and_are_no_problem(read: Read, notes: Read) -> None:
+    others = {"product": "actions", "sku": "actions_linux"}, {"product": "git_lfs", "sku": "x"}
+    records, problems = rows(read, *others, {})
     assert (len(records), problems) == (1, [])
+    [note] = rows(notes, *others, {})
+    assert note.what == "2 lines of other services were left out"
+
+
+DETAILED = """\
+date,product,sku,quantity,unit_type,gross_amount,discount_amount,net_amount,username,organization,repository
+2026-09-14,copilot,copilot_premium_request,30,requests,1.20,0.40,0.80,dev-1,example-org,billing
+2026-09-14,copilot,copilot_premium_request,20,requests,0.80,0.20,0.60,dev-2,example-org,
+2026-09-14,copilot,copilot_for_business,0.5,user-months,9.50,0,9.50,,example-org,
+"""
+SUMMARY = """\
+date,product,sku,quantity,unit_type,gross_amount,discount_amount,net_amount,organization,repository
+2026-09-14,copilot,copilot_premium_request,30,requests,1.20,0.40,0.80,example-org,billing
+2026-09-14,copilot,copilot_premium_request,20,requests,0.80,0.20,0.60,example-org,
+2026-09-14,copilot,copilot_for_business,0.5,user-months,9.50,0,9.50,example-org,
+"""
+REQUESTS = """\
+date,username,product,sku,model,quantity,unit_type,gross_amount,discount_amount,net_amount,organization
+2026-09-14,dev-1,copilot,copilot_premium_request,o3,30,requests,1.20,0.40,0.80,example-org
+2026-09-14,dev-2,copilot,copilot_premium_request,gpt-5,20,requests,0.80,0.20,0.60,example-org
+"""
+REPORTS = {"detailed.csv": DETAILED, "summary.csv": SUMMARY, "requests.csv": REQUESTS}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("requests.csv", "detailed.csv"),
+        ("detailed.csv", "summary.csv"),
+        ("summary.csv", "requests.csv"),
+        ("summary.csv", "requests.csv", "detailed.csv"),
+    ],
+    ids="+".join,
+)
+def test_reports_of_the_same_days_count_once(
+    order: tuple[str, ...], tmp_path: Path, book: PriceBook
+) -> None:
+    found = summed(tmp_path, book, {name: REPORTS[name] for name in order})
+    assert found.cost_usd == Decimal("10.90")
+
+
+def test_the_report_of_requests_alone_is_worth_what_it_bills(
+    tmp_path: Path, book: PriceBook
+) -> None:
+    assert summed(tmp_path, book, {"requests.csv": REQUESTS}).cost_usd == Decimal("1.40")
+
+
+def test_the_report_of_requests_says_whose_the_bill_is(tmp_path: Path, book: PriceBook) -> None:
+    summed(tmp_path, book, {"detailed.csv": DETAILED, "requests.csv": REQUESTS})
+    ledger = Ledger(tmp_path / "ledger")
+    reading = LedgerReading(ledger)
+    by_user: dict[str, Decimal] = defaultdict(Decimal)
+    for key, usage in reading.by_origin(ALL).items():
+        origin = reading.origins[key]
+        by_user[origin.principal or origin.source] += usage.cost_usd
+    ledger.close()
+    assert {name: cost for name, cost in by_user.items() if cost} == {
+        "dev-1": Decimal("0.80"),
+        "dev-2": Decimal("0.60"),
+        "bill-purchase": Decimal("9.50"),
+    }
 
 
 def test_two_equal_rows_of_a_report_are_two(read: Read) -> None:

@@ -134,12 +134,13 @@ def test_the_invoices_month_is_kept_beside_the_day_of_use(read: Read) -> None:
     assert record.started_at_us == 1791190800000000
 
 
-def test_rows_of_other_services_are_counted_and_told_of_once(read: Read) -> None:
+def test_rows_of_other_services_are_noted_once_and_are_no_problem(read: Read, notes: Read) -> None:
     other = row(service={"description": "Compute Engine"}, sku={"description": "N2"})
     lines = "".join(f"{json.dumps(each)}\n" for each in (row(), other, other))
-    records, [problem] = read("rows.json", lines)
-    assert len(records) == 1
-    assert problem.what == "2 lines bill other services than AI: left out"
+    records, problems = read("rows.json", lines)
+    assert (len(records), problems) == (1, [])
+    [note] = notes("rows.json", lines)
+    assert note.what == "2 lines of other services were left out"
 
 
 @pytest.mark.parametrize(

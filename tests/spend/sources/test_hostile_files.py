@@ -305,6 +305,7 @@ import sys, time
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from clearbar.core.errors import ClearbarError, Problem
+from clearbar.spend.charge import Record
 from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.sources import SOURCES, azure_apim, bedrock, opencode
 file = open_source_file(Path(sys.argv[1]))
@@ -313,7 +314,7 @@ lines = problems = 0
 try:
     for item in source.read(file):
         if isinstance(item, Problem): problems += 1
-        else: lines += item.lines
+        elif isinstance(item, Record): lines += item.lines
 except ClearbarError:
     problems += 1
 used = getrusage(RUSAGE_SELF)

@@ -51,6 +51,37 @@ def test_a_cache_hit_costs_nothing_and_is_an_event_of_its_own(read: Callable[...
     assert record.identity == "gateway:litellm:chatcmpl-1_cache_hit17"
 
 
+REFUSED: dict[str, Any] = {
+    "status": "failure",
+    "spend": 0.0,
+    "prompt_tokens": 100_000,
+    "completion_tokens": 0,
+    "metadata": {"error_information": {"error_code": "429"}},
+}
+
+
+def test_the_estimated_input_of_a_refused_request_is_no_usage(read: Callable[..., Any]) -> None:
+    record = one(read, **REFUSED)
+    assert (record.status, record.input_tokens, record.output_tokens) == ("error", 0, 0)
+    assert record.reported_cost_usd == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metadata": {"error_information": {"error_code": "500"}}},
+        {"completion_tokens": 3},
+        {"spend": 0.01},
+        {"metadata": REFUSED["metadata"] | {"usage_object": {"prompt_tokens": 100_000}}},
+        {"status": "success"},
+    ],
+)
+def test_a_failed_row_that_may_be_billed_keeps_its_usage(
+    changes: dict[str, Any], read: Callable[..., Any]
+) -> None:
+    assert one(read, **REFUSED | changes).input_tokens == 100_000
+
+
 def test_a_known_form_of_id_is_the_providers(read: Callable[..., Any]) -> None:
     assert one(read, request_id="msg_7").identity == "upstream:msg_7"
 

@@ -169,7 +169,32 @@ def test_usage_in_the_same_page_is_refused(read: Callable[..., Any]) -> None:
 
 
 def test_a_result_without_its_bucket_is_refused(read: Callable[..., Any]) -> None:
-    assert why(read, json.dumps(result())) == "no bucket with its results"
+    assert why(read, json.dumps(result())) == "a result without its bucket has no time"
+
+
+def test_a_day_in_a_second_grouping_is_refused(read: Callable[..., Any]) -> None:
+    by_item = page(result("2"), result("1", line_item="Image models"))
+    by_project = page(result("3", line_item=None, project_id="proj_1"))
+    records, [problem] = read("costs.jsonl", f"{by_item}\n{by_project}\n")
+    assert sum(record.reported_cost_usd for record in records) == 3
+    assert problem.what == "a bucket that this file tells of in another grouping too"
+    assert problem.line == 2
+
+
+def test_a_day_read_again_may_name_a_dimension_that_was_null(read: Callable[..., Any]) -> None:
+    first = page(result("2", project_id=None))
+    again = page(result("2", project_id=None), result("1", project_id="proj_1"))
+    records, problems = read("costs.jsonl", f"{first}\n{again}\n")
+    assert problems == []
+    assert len({record.identity for record in records}) == 2
+
+
+def test_a_day_of_two_projects_asked_for_one_by_one_is_of_one_grouping(
+    read: Callable[..., Any],
+) -> None:
+    one_by_one = [page(result("2", project_id=f"proj_{number}")) for number in (1, 2)]
+    records, problems = read("costs.jsonl", "\n".join(one_by_one))
+    assert (len(records), problems) == (2, [])
 
 
 def test_the_reading_that_was_pulled_last_wins_also_where_it_is_smaller(

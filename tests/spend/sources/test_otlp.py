@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from tests.spend.agent_logs import summed
+
 from clearbar.core.errors import Problem
 from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.sources import otlp
@@ -10,6 +13,8 @@ from clearbar.spend.sources import otlp
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from clearbar.spend.prices.book import PriceBook
 
 TRACE = "5B8EFFF798038103D269B633813FC60C"
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 9}
@@ -204,6 +209,26 @@ def test_a_span_of_claude_code_without_the_requests_id_leaves_it_to_the_event(
     assert records_of(read, export(span("a", attributes=told))) == []
     (record,) = records_of(read, export(span("a", attributes=told | {"request_id": "req_1"})))
     assert record.identity == "upstream:anthropic:req_1"
+
+
+@pytest.mark.parametrize("first", ["event", "span"])
+@pytest.mark.parametrize("more", [{}, {"gen_ai.response.id": "msg_01ABCDEFGHIJKLMNOP"}])
+def test_an_event_and_a_span_of_one_call_of_claude_code_are_one_charge_across_files(
+    first: str, more: dict[str, str], tmp_path: Path, book: PriceBook
+) -> None:
+    counts = {"input_tokens": 5, "output_tokens": 2, "model": "claude-sonnet-4-5"}
+    told = {**counts, "request_id": "req_011CSyTtwEXAMPLE0001", "session.id": "s-1"}
+    event = {
+        "timeUnixNano": "1767632431708000123",
+        "body": {"stringValue": "claude_code.api_request"},
+        "attributes": said(told | {"event.name": "api_request", "event.sequence": 7}),
+    }
+    logs = {"resourceLogs": [{"scopeLogs": [{"logRecords": [event]}]}]}
+    spans = export(span("a", attributes={"span.type": "llm_request", **told, **more}))
+    files = {"event.jsonl": json.dumps(logs), "span.jsonl": json.dumps(spans)}
+    order = sorted(files, reverse=first == "span")
+    found = summed(tmp_path, book, files, order)
+    assert (found.calls, found.input_tokens, found.output_tokens) == (1, 5, 2)
 
 
 def test_an_answer_that_is_fetched_again_uses_nothing(read: Callable[..., Any]) -> None:

@@ -84,7 +84,7 @@ def read_history(repository: Path, branch: str | None, since: date) -> History:
     root = _root(repository)
     main = branch or _main_branch(repository)
     tip = _git(repository, "rev-parse", "--verify", "--quiet", f"{main}^{{commit}}")
-    behind = (f"--since={since.isoformat()}T00:00:00Z", tip.decode().strip(), "--")
+    behind = _since(repository, tip.decode().strip(), since)
     trunk, files = [], {}
     for commit, paths in _entries(
         _git(repository, *_LOG, "--first-parent", "-m", "--name-only", *behind)
@@ -95,6 +95,20 @@ def read_history(repository: Path, branch: str | None, since: date) -> History:
     commits |= {each.sha: each for each in trunk}
     changes = changes_of(commits, [each.sha for each in trunk], files)
     return History(root, main, changes)
+
+
+def _since(repository: Path, tip: str, day: date) -> tuple[str, ...]:
+    """Return, in git's words, what the main branch took in since a day, however old it is.
+
+    A commit that was made before the day belongs to a merge after it: or else the first commit of
+    the work would depend on the day.
+    """
+    words = (f"--since={day.isoformat()}T00:00:00Z", "--format=%P", tip, "--")
+    parents = _git(repository, "log", "--first-parent", *words).decode().splitlines()
+    if not parents:
+        return ("--max-count=0", tip, "--")
+    before = parents[-1].split()[:1]
+    return (tip, *(f"^{sha}" for sha in before), "--")
 
 
 def _root(repository: Path) -> Path:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from clearbar.own.merged.change import Change
     from clearbar.own.merged.joining import Joined
 
-_SHA_DIGITS: Final = 12
-
 FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "repository": "The name of the repository's folder.",
@@ -29,7 +27,7 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "changes[].sha": "The commit on the branch.",
         "changes[].branch": "Where it was made; empty where the history does not say.",
         "changes[].merged_at": "When it was merged, in UTC.",
-        "changes[].reverted_at": "When it was taken back; null if it was not.",
+        "changes[].reverted_at": "When it was taken back; null where it stands.",
         "changes[].cost_usd": "What was spent on it, as text.",
         "coverage": "All spend of the workflow, by how it was joined to changes.",
         "coverage.branch": "Joined by branch.",
@@ -45,14 +43,13 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
 def outcomes_of(joined: Joined, workflow: str, repository: str, branch: str) -> Iterator[Outcome]:
     """Yield the outcomes of the changes that spend was joined to.
 
-    A change that nobody paid for is no outcome of the workflow: people made it.
+    A change that nobody paid for is no outcome of the workflow: people made it. The task is called
+    by its commit alone, which is the same in every clone, worktree and fork, under any name.
     """
-    said_by = f"git {branch}"
+    uri = f"{repository} ({branch})"
     for change, _ in joined.changes:
-        task_id = f"{repository}@{change.task[:_SHA_DIGITS]}"
-        yield Outcome(workflow, task_id, 1.0, change.merged_at, said_by, uri=repository)
-        if change.reverted_at is not None:
-            yield Outcome(workflow, task_id, 0.0, change.reverted_at, said_by, uri=repository)
+        for turn, moment in enumerate((change.merged_at, *change.turns)):
+            yield Outcome(workflow, f"git@{change.task}", (turn + 1) % 2, moment, "git", uri=uri)
 
 
 def merged_json(

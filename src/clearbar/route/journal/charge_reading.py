@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from clearbar.core.errors import Problem
+from clearbar.route.journal.call_rows import (
+    CALL_ID,
+    ENDED,
+    HELD,
+    columns_of,
+    ended_of,
+    held_of,
+    row_of,
+    rows_in,
+)
 from clearbar.route.journal.charge_record import (
     fault_of,
     identity_of,
@@ -17,20 +27,21 @@ from clearbar.route.journal.charge_record import (
     record_of,
 )
 from clearbar.route.journal.charge_rows import is_datable, rows_of, runs_of
-from clearbar.route.journal.entry import Ended, Held
+from clearbar.route.journal.entry import Held
 from clearbar.route.journal.read_places import LinePlace
-from clearbar.route.journal.reader import Tail
 from clearbar.route.journal.segment import segment_name
+from clearbar.route.journal.tail import Tail
 from clearbar.spend.charge import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from clearbar.route.journal.charge_rows import EndedCall, Rows
+    from clearbar.route.journal.call_rows import Calls, EndedCall, Row
+    from clearbar.route.journal.charge_rows import Rows
     from clearbar.route.journal.read_places import WorkerRead
-    from clearbar.route.journal.reader import Block
     from clearbar.route.journal.seen_calls import Drawing
+    from clearbar.route.journal.tail import Lines
     from clearbar.spend.charge import Record
 
 
@@ -62,7 +73,7 @@ class WorkerCharges:
         self._folder = folder
         self._tail = Tail(folder, read.worker, read.place)
         self._earlier = earlier
-        self._held: dict[str, tuple[Held, int, int, int]] = {}
+        self._held: dict[str, tuple[Row, int, int, int]] = {}
         """The calls that have begun in this pass and not ended; with segment, offset, length."""
         self._problems = problems
         self._drawing = drawing
@@ -83,11 +94,13 @@ class WorkerCharges:
 
         `read` and `begun` move along with each block.
         """
-        for block in self._tail.new_blocks():
+        for lines in self._tail.new_lines():
             self.read.place = self._tail.place
-            if ended := self._ended(block):
-                self._drawing.take(ended)
-                yield list(self._charges(block.segment, ended))
+            segment = f"{self.read.worker}/{segment_name(lines.number)}"
+            if ended := self._ended(lines, segment):
+                calls = columns_of(ended)
+                self._drawing.take(calls)
+                yield list(self._charges(segment, calls))
         self.read.place = self._tail.place
         self._problems += self._tail.problems
         if self._tail.finished:
@@ -95,25 +108,23 @@ class WorkerCharges:
             self.read.finished = True
         self.done = True
 
-    def _ended(self, block: Block) -> list[EndedCall]:
+    def _ended(self, lines: Lines, segment: str) -> list[EndedCall]:
         """Return the calls that ended, each with its beginning."""
         found: list[EndedCall] = []
-        number, held, earlier = block.number, self._held, self._earlier
-        for offset, payload, entry in zip(
-            block.offsets, block.payloads, block.entries, strict=True
-        ):
-            if isinstance(entry, Held):
-                held[entry.call_id] = entry, number, offset, len(payload)
+        number, held, earlier = lines.number, self._held, self._earlier
+        for offset, payload, row in rows_in(self._tail, lines):
+            if row[0] == HELD:
+                held[row[CALL_ID]] = row, number, offset, len(payload)
                 if earlier:
-                    earlier.pop(entry.call_id, None)
-            elif isinstance(entry, Ended):
-                begun = held.pop(entry.call_id, None) or self._begun_earlier(entry, block.segment)
+                    earlier.pop(row[CALL_ID], None)
+            elif row[0] == ENDED:
+                begun = held.pop(row[CALL_ID], None) or self._begun_earlier(row[CALL_ID], segment)
                 if begun is not None:
-                    found.append((begun[0], begun[3], entry, offset, payload))
+                    found.append((begun[0], begun[3], row, offset, payload))
         return found
 
-    def _begun_earlier(self, ended: Ended, segment: str) -> tuple[Held, int, int, int] | None:
-        line = self._earlier.pop(ended.call_id, None)
+    def _begun_earlier(self, call_id: str, segment: str) -> tuple[Row, int, int, int] | None:
+        line = self._earlier.pop(call_id, None)
         if line is None:
             self._note(segment, "a call ended whose beginning is not there")
             return None
@@ -121,19 +132,19 @@ class WorkerCharges:
         if held is None:
             self._note(segment, "the beginning of a call that ended cannot be read")
             return None
-        return held, *line
+        return row_of(held), *line
 
-    def _charges(self, segment: str, ended: Sequence[EndedCall]) -> Iterator[Rows | Single]:
-        for usual, calls in runs_of(ended):
+    def _charges(self, segment: str, ended: Calls) -> Iterator[Rows | Single]:
+        for usual, run in runs_of(ended):
             if usual:
-                yield rows_of(segment, calls)
+                yield rows_of(segment, run)
                 continue
-            for call in calls:
+            for call in run.calls:
                 if (record := self._record(segment, call)) is not None:
-                    yield Single(segment, call[0].call_id, record)
+                    yield Single(segment, call[0][CALL_ID], record)
 
     def _record(self, segment: str, call: EndedCall) -> Record | None:
-        held, _, ended, offset, payload = call
+        held, ended, (*_, offset, payload) = held_of(call[0]), ended_of(call[2]), call
         if not is_datable(held.at_us, ended.at_us):
             self._note(segment, "the beginning of a call that ended cannot be read")
             return None
@@ -144,14 +155,14 @@ class WorkerCharges:
             ended = msgspec.structs.replace(
                 ended, usage={}, known="none", priced=False, cost_nusd=0
             )
-        identity = identity_of(held, ended)
+        identity = identity_of(held.call_id, held.provider, ended.upstream_id)
         return record_of(held, ended, identity=identity, **_evidence(offset, payload))
 
     def _lost(self) -> Iterator[Single]:
         """Yield the charges of the calls that a dead worker had in flight."""
         for call_id, line in self.begun.items():
             segment = f"{self.read.worker}/{segment_name(line.segment)}"
-            held = self._held[call_id][0] if call_id in self._held else self._read_again(line)
+            held = self._begun_now(call_id) or self._read_again(line)
             if held is None or not is_datable(held.at_us):
                 self._note(segment, "the beginning of a call that was lost cannot be read")
             elif is_charge(held, None):
@@ -160,6 +171,9 @@ class WorkerCharges:
                 yield Single(segment, call_id, record)
         self._earlier.clear()
         self._held.clear()
+
+    def _begun_now(self, call_id: str) -> Held | None:
+        return held_of(self._held[call_id][0]) if call_id in self._held else None
 
     def _read_again(self, line: LinePlace) -> Held | None:
         try:

@@ -22,7 +22,7 @@ from clearbar.spend.charge import MAX_QUANTITY, METERS, Origin, Record, label_te
 from clearbar.spend.identity import PROVIDER_PREFIXES, gateway, span, upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from clearbar.route.journal.entry import Ended, Held
 
@@ -37,7 +37,8 @@ _GATEWAY: Final = "clearbar"
 """The gateway's name in the identity of its charges."""
 _SHORTEST_UNIQUE_ID: Final = 16
 """Without its prefix: `chatcmpl-123` is what some servers say again and again."""
-_LONG_ID: Final = _SHORTEST_UNIQUE_ID + max(map(len, PROVIDER_PREFIXES))
+LONG_ID: Final = _SHORTEST_UNIQUE_ID + max(map(len, PROVIDER_PREFIXES))
+"""With a provider's prefix so long an id is unique, whichever the prefix is."""
 _SEPARATOR: Final = re.compile("[_-]")
 
 
@@ -51,21 +52,11 @@ def is_charge(held: Held, ended: Ended | None) -> bool:
     return used or held.operation not in FREE_OPERATIONS
 
 
-def identity_of(held: Held, ended: Ended) -> str:
+def identity_of(call_id: str, provider: str, upstream_id: str) -> str:
     """Return the identity of a call by the provider's id of its answer; else the gateway's."""
-    if len(_SEPARATOR.split(ended.upstream_id, 1)[-1]) < _SHORTEST_UNIQUE_ID:
-        return own_identity(held.call_id)
-    return upstream(held.provider, ended.upstream_id)
-
-
-def identities_of(helds: Sequence[Held], endeds: Sequence[Ended]) -> list[str]:
-    """Return the `identity_of` each call; quick for ids of the forms that providers give."""
-    return [
-        f"upstream:{ended.upstream_id}"
-        if len(ended.upstream_id) >= _LONG_ID and ended.upstream_id.startswith(PROVIDER_PREFIXES)
-        else identity_of(held, ended)
-        for held, ended in zip(helds, endeds, strict=True)
-    ]
+    if len(_SEPARATOR.split(upstream_id, 1)[-1]) < _SHORTEST_UNIQUE_ID:
+        return own_identity(call_id)
+    return upstream(provider, upstream_id)
 
 
 def own_identity(call_id: str) -> str:

@@ -16,6 +16,8 @@ id that is too short to be unique is not taken, and of calls with equal ids only
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from datetime import UTC
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -32,7 +34,7 @@ from clearbar.route.journal.seen_calls import Drawing
 from clearbar.spend.storage.append import BATCH_RECORDS, FileRead
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -61,8 +63,20 @@ def charge_journal(
     """
     if not workers(folder):
         return 0
-    with alone(folder / "charging.lock"):
+    with alone(folder / "charging.lock"), _no_collection():
         return _Pass(folder, ledger, book, store, now).run()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Look for no cycles of garbage meanwhile: what is read is much, and makes none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def uri_of(segment: str) -> str:
@@ -187,13 +201,21 @@ def _identities(due: Rows | Single) -> Sequence[str]:
 
 def _identified(due: Rows | Single, taken: dict[str, tuple[str, int]]) -> Rows | Single:
     uri = uri_of(due.segment)
-
-    def own(identity: str, call_id: str, offset: int) -> str:
-        place = uri, offset
-        return identity if taken.setdefault(identity, place) == place else own_identity(call_id)
-
     if isinstance(due, Single):
-        identity = own(due.record.identity, due.call_id, due.record.offset or 0)
+        offset = due.record.offset or 0
+        [identity] = _own(uri, [(due.record.identity, due.call_id, offset)], taken)
         return due._replace(record=msgspec.structs.replace(due.record, identity=identity))
-    places = zip(due.identities, due.call_ids, due.columns["offset"], strict=True)
-    return due._replace(identities=[own(*each) for each in places])
+    calls = zip(due.identities, due.call_ids, due.columns["offset"], strict=True)
+    return due._replace(identities=_own(uri, calls, taken))
+
+
+def _own(
+    uri: str, calls: Iterable[tuple[str, str, int]], taken: dict[str, tuple[str, int]]
+) -> list[str]:
+    """Return the identity of each call, given as the upstream's, its id and its place."""
+    return [
+        identity
+        if taken.setdefault(identity, (uri, offset)) == (uri, offset)
+        else own_identity(call_id)
+        for identity, call_id, offset in calls
+    ]

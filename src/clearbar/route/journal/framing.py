@@ -23,7 +23,8 @@ Pure: bytes in, lines out.
 from __future__ import annotations
 
 import re
-from itertools import accumulate
+from itertools import accumulate, chain
+from struct import pack
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
@@ -36,7 +37,6 @@ HEADER: Final = FORMAT + b"1\n"
 
 _PREFIX_BYTES: Final = 18
 _BEGINNING: Final = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} ")
-_PREFIX: Final = b"%08x %08x "
 
 
 class Line(NamedTuple):
@@ -81,14 +81,21 @@ def sound_lines(data: bytes) -> tuple[list[bytes], int]:
     lines = data[:whole].split(b"\n")
     lines.pop()
     payloads = [line[_PREFIX_BYTES:] for line in lines]
-    prefixes = map(_PREFIX.__mod__, zip(map(len, payloads), map(crc32, payloads), strict=True))
-    if [line[:_PREFIX_BYTES] for line in lines] == list(prefixes) and all(payloads):
+    prefixes = b"".join([line[:_PREFIX_BYTES] for line in lines])
+    if all(payloads) and prefixes == _prefixes_of(payloads):
         return payloads, whole
     payloads, at = [], 0
     while (line := line_at(data, at)) is not None:
         payloads.append(line.payload)
         at = line.end
     return payloads, at
+
+
+def _prefixes_of(payloads: Sequence[bytes]) -> bytes:
+    """Return what stands before the JSON of some lines, one behind the other."""
+    numbers = chain.from_iterable(zip(map(len, payloads), map(crc32, payloads), strict=True))
+    digits = pack(f">{2 * len(payloads)}I", *numbers).hex(" ", 4)
+    return f"{digits} ".encode() if payloads else b""
 
 
 def offsets_of(payloads: Sequence[bytes], at: int) -> list[int]:

@@ -11,7 +11,7 @@ call is drawn once or not at all.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 from clearbar.route.journal.charge_rows import LAST_US
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from clearbar.core.store import Store
-    from clearbar.route.journal.charge_rows import EndedCall
-    from clearbar.route.journal.entry import Ended
+    from clearbar.route.journal.call_rows import Calls
 
 T = TypeVar("T")
 
@@ -31,6 +30,9 @@ yet."""
 MOST_KEPT: Final = 5_000
 """Of one workflow and tool: most of a day of those."""
 _MOST_QUANTITY: Final = 2**62
+_OUTPUT: Final = "output_tokens"
+_Said: TypeAlias = "tuple[int, int, int | None]"
+"""When a call ended, how many milliseconds it took, and what it wrote."""
 
 
 class SeenCall(NamedTuple):
@@ -45,27 +47,33 @@ class Drawing:
     """What one pass draws, and the keys that it finds used."""
 
     def __init__(self) -> None:
-        self._drawn: dict[tuple[str, str], list[Ended]] = {}
+        self._drawn: dict[tuple[str, str], list[_Said]] = {}
         self._used: dict[str, int] = {}
 
-    def take(self, calls: Sequence[EndedCall]) -> None:
+    def take(self, calls: Calls) -> None:
         """Draw from calls that have ended; only whole answers say what is usual."""
-        found, used = defaultdict(list), self._used
-        for held, _, ended, _, _ in calls:
-            used[held.key] = held.at_us
-            if ended.outcome == "ok":
-                found[held.workflow, held.tool].append(ended)
-        for key, each in found.items():
-            self._drawn.setdefault(key, []).extend(_evenly(each, MOST_A_PASS))
+        held, ended = calls.held, calls.ended
+        self._used.update(zip(held["key"], held["at_us"], strict=True))
+        whole = defaultdict(list)
+        told = zip(held["workflow"], held["tool"], ended["outcome"], strict=True)
+        for place, (workflow, tool, outcome) in enumerate(told):
+            if outcome == "ok":
+                whole[workflow, tool].append(place)
+        for key, places in whole.items():
+            said = [
+                (ended["at_us"][at], ended["latency_ms"][at], ended["usage"][at].get(_OUTPUT))
+                for at in _evenly(places, MOST_A_PASS)
+            ]
+            self._drawn.setdefault(key, []).extend(said)
 
     def drawn(self) -> list[tuple[Any, ...]]:
         """Return what was drawn since the last time, as rows."""
         drawn, self._drawn = self._drawn, {}
         return [
-            (*key, ended.at_us, ended.latency_ms, ended.usage.get("output_tokens"))
+            (*key, *said)
             for key, each in drawn.items()
-            for ended in _evenly(each, MOST_A_PASS)
-            if _is_sound(ended)
+            for said in _evenly(each, MOST_A_PASS)
+            if _is_sound(said)
         ]
 
     def used(self) -> list[tuple[str, int]]:
@@ -124,7 +132,6 @@ def _evenly(found: Sequence[T], most: int) -> Sequence[T]:
     return [found[place * len(found) // most] for place in range(most)]
 
 
-def _is_sound(ended: Ended) -> bool:
-    """Return whether the store can hold its numbers: a journal's lines may be damaged."""
-    numbers = (ended.at_us, ended.latency_ms, ended.usage.get("output_tokens", 0))
-    return all(0 <= each < _MOST_QUANTITY for each in numbers)
+def _is_sound(said: _Said) -> bool:
+    """Return whether the store can hold the numbers: a journal's lines may be damaged."""
+    return all(0 <= (each or 0) < _MOST_QUANTITY for each in said)

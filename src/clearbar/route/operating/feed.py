@@ -162,10 +162,13 @@ class InFlight:
 
     def calls(self, begun: Sequence[Held], ended: Sequence[tuple[Held, Ended]]) -> None:
         """Count the calls that began, and those that ended, however they did."""
-        for worker, count in Counter([family_of(held.worker) for held in begun]).items():
-            self._calls[worker] = self.of(worker) + count
-        for worker, count in Counter([family_of(held.worker) for held, _ in ended]).items():
-            self._calls[worker] = self.of(worker) - count
+        for life, count in Counter([held.worker for held in begun]).items():
+            self._add(family_of(life), count)
+        for life, count in Counter([held.worker for held, _ in ended]).items():
+            self._add(family_of(life), -count)
+
+    def _add(self, worker: str, count: int) -> None:
+        self._calls[worker] = self.of(worker) + count
 
     def refused(self, refused: Refused) -> None:
         """Count nothing."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from clearbar.core.errors import ClearbarError
+from clearbar.core.errors import ClearbarError, refused
 from clearbar.route.http.front import Front, keep_time
 from clearbar.route.http.limits import Limits
 from clearbar.route.receiving.answers import JSON, PROTOBUF, Answer, refusal
@@ -64,9 +64,7 @@ async def run(plan: ReceivingPlan) -> None:
     try:
         writer = Writer(plan.folder, loop, plan.room, reading.add)
     except OSError as error:
-        raise ClearbarError(
-            f"{plan.folder} cannot be written: {error.strerror}", "make it writable"
-        ) from error
+        raise ClearbarError(*refused(plan.folder, error)) from error
     reading.add(*sorted(plan.folder.glob("received-*.jsonl")))
     receiver = Receiver(writer, plan.token)
     server = await loop.create_server(receiver.front, sock=plan.listening)

@@ -8,6 +8,7 @@ then, and before that only so far that it never takes long.
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Following:
         self._clock = clock
         self._at_once = at_once
         self._wanted = wanted
-        self._asked_s = clock()
+        self._asked_s = -inf
         self._blocks: Iterator[Block] | None = None
         """What is being read; whoever comes meanwhile goes on with it, so that nothing is read
         twice."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypedDict, TypeVar
 
+from clearbar.core.errors import Problem
 from clearbar.spend.charge import digest_of
+from clearbar.spend.files.quarantine import QuarantineError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from clearbar.spend.charge import Record
     from clearbar.spend.files.source_file import Line
 
 
@@ -18,6 +23,42 @@ class Entry(NamedTuple):
     number: int | None
     line: Line | None = None
     """Set where the entry is, or is on, a line of its own."""
+
+
+class Note(NamedTuple):
+    """What is told of a file that was read, and is no fault: nothing of it has to be mended."""
+
+    what: str
+    hint: str = ""
+
+
+class Placed(Protocol):
+    """Something that stands in a file."""
+
+    @property
+    def number(self) -> int | None:
+        """Its line or row, or its place in a list; None where it is the whole file."""
+        ...
+
+
+Part = TypeVar("Part", bound=Placed)
+
+
+def each_record(
+    parts: Iterable[Part | Problem], record_of: Callable[[Part], Record | None]
+) -> Iterator[Record | Problem]:
+    """Yield the record of each part that has one; of what cannot be trusted the `Problem`."""
+    for part in parts:
+        if isinstance(part, Problem):
+            yield part
+            continue
+        try:
+            record = record_of(part)
+        except QuarantineError as error:
+            yield error.problem(part.number)
+        else:
+            if record is not None:
+                yield record
 
 
 class Counts(TypedDict, total=False):

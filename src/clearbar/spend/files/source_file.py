@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
-from io import BufferedReader, BytesIO, FileIO
+from io import BufferedIOBase, BufferedReader, BytesIO, FileIO
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from clearbar.core.errors import ClearbarError
@@ -88,7 +88,7 @@ class SourceFile:
 
     def open(self) -> IO[bytes]:
         """Open for reading bytes, decompressed."""
-        return _open(self.path)
+        return cast("IO[bytes]", _open(self.path))
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines that are not blank.
@@ -110,8 +110,8 @@ class SourceFile:
         """
         number, offset, rest = 1, 0, [b""]  # in pieces: joining them each time would take long
         try:
-            with self.open() as stream:
-                while data := stream.read(_BLOCK_BYTES):
+            with _open(self.path) as stream:
+                while data := stream.read1(_BLOCK_BYTES):  # read would lose what a cut leaves
                     if offset == 0 and rest == [b""] and data.startswith(_MARK):
                         offset, data = len(_MARK), data.removeprefix(_MARK)
                     if not data:
@@ -160,10 +160,26 @@ def open_source_file(path: Path, mapping: TableMapping | None = None) -> SourceF
     """
     try:
         with _open(path) as stream:
-            head = stream.read(HEAD_BYTES)
+            head = _head(stream)
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableFile(f"cannot be read: {_say(error)}") from error
     return SourceFile(path, head.removeprefix(_MARK), mapping)
+
+
+def _head(stream: BufferedIOBase) -> bytes:
+    """Return the first bytes; of a file that is cut before, those in front of the cut.
+
+    Raises:
+        OSError, EOFError, zlib.error: when there are none.
+    """
+    head = b""
+    try:
+        while len(head) < HEAD_BYTES and (more := stream.read1(HEAD_BYTES - len(head))):
+            head += more
+    except (OSError, EOFError, zlib.error):
+        if not head:
+            raise
+    return head
 
 
 def holds_too_much(payload: bytes) -> bool:
@@ -191,12 +207,12 @@ def state_of(path: Path) -> str:
     return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ctime_ns}:{stat.st_ino}"
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> BufferedIOBase:
     stream = BufferedReader(FileIO(path), HEAD_BYTES)
     if stream.peek(2)[:2] != b"\x1f\x8b":
         return stream
     stream.close()
-    return cast("IO[bytes]", gzip.open(path, "rb"))
+    return gzip.open(path, "rb")
 
 
 def _say(error: Exception) -> str:

@@ -5,7 +5,7 @@ Nouns only; each is a table of clearbar.toml. What they cost by the day: `planne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date  # noqa: TC003 - part of the declared type
 from decimal import Decimal
 from typing import Literal
@@ -49,6 +49,9 @@ class Plan(Covering):
     usd_per_month: Decimal | None = None
     """Of one seat; None where the fee stands in a bill that is read."""
     seats: int = 1
+    billed_as: tuple[str, ...] | None = field(default=None, repr=False)
+    """Globs over what a bill calls its line; empty: no bill has it; None: not declared. No part of
+    what prices are made of, so it makes no other edition."""
     split: Split = "none"
     """Whether its fee goes to those who used it, by the list value of what they used."""
 

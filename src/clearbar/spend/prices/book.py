@@ -30,9 +30,9 @@ from clearbar.spend.prices.price_contract import (
 )
 from clearbar.spend.prices.price_edition import Edition, edition_now, find_edition, keep
 from clearbar.spend.prices.price_gaps import gaps_of, in_context, in_place
+from clearbar.spend.prices.price_hours import at_hours, hour_rules
 from clearbar.spend.prices.price_rate import (
     AUDIO,
-    DAY_SECONDS,
     FIRST_DAY,
     LAST_DAY,
     MAX_SIZE,
@@ -44,6 +44,7 @@ from clearbar.spend.prices.price_rate import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
+    from datetime import date
     from pathlib import Path
     from typing import Self
 
@@ -71,6 +72,7 @@ class PriceBook:
         self._keep_names = keep_names
         self._found: _Found = {}
         self._gaps = gaps_of(edition.gaps)
+        self._hours = hour_rules(edition.gaps)
         self._rules = price_rules(edition.overrides, edition.agreements)
         self._read: dict[str, tuple[Rate, ...]] = {}
 
@@ -139,16 +141,30 @@ class PriceBook:
                 listed = self._rates_in(kind, book[kind.price_model], "")
             yield kind, with_overrides(rates, named, listed)
 
+    def names(self) -> list[str]:
+        """Return the price models that have prices, in their order."""
+        import duckdb  # noqa: PLC0415 - slow to load
+
+        from clearbar.spend.prices.price_rows import named_in  # noqa: PLC0415 - loads DuckDB
+
+        try:
+            return named_in(self.path)
+        except duckdb.Error as error:
+            raise self._unreadable() from error
+
     def agreements_of(self, origin: Origin) -> str:
         """Return which rules hold for an origin alone, as `Kind.agreements` says it."""
         return agreements_of(self._rules, origin)
 
     def _rates_in(self, kind: Kind, rates: Sequence[Rate], context: str) -> list[Rate]:
         name = kind.price_model or ""
-        return in_place(name, in_context(name, rates, context, self._gaps), kind.geo, self._gaps)
+        known = at_hours(name, in_context(name, rates, context, self._gaps), self._hours)
+        return in_place(name, known, kind.geo, self._gaps)
 
-    def explain(self, price_id: str) -> dict[str, str]:
+    def explain(self, price_id: str, day: date | None = None) -> dict[str, str]:
         """Return the conditions, the exact unit prices and the sources of a rate.
+
+        A rate of which rules of hours take days away has several parts: `day` chooses one.
 
         Raises:
             UnknownName: when this version of the book has no such rate.
@@ -156,9 +172,11 @@ class PriceBook:
         if is_rate(price_id):
             return explain_rate(price_id)
         name, chosen = self._rule_in(price_id)
-        rate = self._rate(name)
+        rate = self._rate(name, day)
         sources = [self.version] if rate else []
-        sources += [gap.source for gap in self._gaps if gap.name in name.split("+")]
+        said_of = {gap.name: gap.source for gap in self._gaps}
+        said_of |= {hours.name: hours.source for hours in self._hours}
+        sources += [said_of[part] for part in name.split("+") if part in said_of]
         if chosen:
             number, rule = chosen
             rate = contract_rate(chosen, rate)
@@ -189,9 +207,12 @@ class PriceBook:
             try:
                 self._read |= dict.fromkeys(new, ()) | read_rates(self.path, new)
             except duckdb.Error as error:
-                name, way_out = self.path.name, "if it is one of .clearbar/prices, delete it"
-                raise ClearbarError(f"{name} cannot be read as a price book", way_out) from error
+                raise self._unreadable() from error
         return self._read
+
+    def _unreadable(self) -> ClearbarError:
+        name, way_out = self.path.name, "if it is one of .clearbar/prices, delete it"
+        return ClearbarError(f"{name} cannot be read as a price book", way_out)
 
     def _known_names(self) -> _Found:
         try:
@@ -200,18 +221,20 @@ class PriceBook:
             kept = {}
         return {**kept, **self._found} if self._found else kept
 
-    def _rate(self, name: str) -> Rate | None:
+    def _rate(self, name: str, day: date | None) -> Rate | None:
         price_model = name.partition("#")[0]
         book = self._book({price_model} - {""}).get(price_model, ())
-        found = self._variants(price_model, book)
-        return next((rate for rate in found if rate.price_id == name), None)
+        found = [rate for rate in self._variants(price_model, book) if rate.price_id == name]
+        that_day = (rate for rate in found if day and rate.on(day))
+        return next(that_day, found[0] if found else None)
 
     def _variants(self, price_model: str, book: Sequence[Rate]) -> Iterator[Rate]:
         """Yield every rate that charges of a price model can have had without overrides."""
         for context in sorted({rate.context for rate in book}):
             for geo in sorted({gap.geo for gap in self._gaps}):
                 known = in_context(price_model, book, context, self._gaps)
-                yield from in_place(price_model, known, geo, self._gaps)
+                hourly = at_hours(price_model, known, self._hours)
+                yield from in_place(price_model, hourly, geo, self._gaps)
 
 
 def _find(provider: str, model: str) -> str | None:
@@ -261,19 +284,13 @@ def _conditions(rate: Rate) -> dict[str, str]:
         "context": rate.context,
         "from": "" if rate.start == FIRST_DAY else rate.start.isoformat(),
         "until": "" if rate.end == LAST_DAY else rate.end.isoformat(),
-        "hours_utc": _hours(rate),
+        "weekdays_utc": rate.weekdays_text,
+        "hours_utc": rate.hours_text,
         "input_tokens_over": str(rate.over) if rate.over > 0 else "",
         "input_tokens_up_to": str(rate.up_to) if rate.up_to < MAX_SIZE else "",
         "least_audio_seconds": str(rate.least_seconds or ""),
     }
     return {"price_id": rate.price_id, **{key: text for key, text in said.items() if text}}
-
-
-def _hours(rate: Rate) -> str:
-    if (rate.from_second, rate.to_second) == (0, DAY_SECONDS):
-        return ""
-    ends = (rate.from_second, rate.to_second)
-    return "-".join(f"{second // 3600:02d}:{second // 60 % 60:02d}" for second in ends)
 
 
 def _unit_prices(rate: Rate) -> dict[str, str]:

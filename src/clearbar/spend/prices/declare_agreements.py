@@ -7,7 +7,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from clearbar.core.errors import ClearbarError
-from clearbar.core.toml_kinds import DATE, GLOB, TEXT, USD, choice, decimal_of, mapping_of
+from clearbar.core.toml_kinds import (
+    DATE,
+    GLOB,
+    TEXT,
+    USD,
+    choice,
+    decimal_of,
+    list_of,
+    mapping_of,
+)
 from clearbar.core.toml_table import Key, Kind, Place, Table, expected
 from clearbar.spend.charge import DIMENSIONS
 from clearbar.spend.prices.agreements import (
@@ -113,6 +122,15 @@ USD_PER_MONTH: Final[Key[Decimal | None]] = Key(
     '"200"',
 )
 SEATS: Final = Key("seats", COUNT, 1, "How many seats.", "12")
+BILLED_AS: Final[Key[tuple[str, ...] | None]] = Key(
+    "billed_as",
+    list_of(GLOB, or_one=True),
+    None,
+    "Glob or globs over what a bill calls its line: SKU, line item, service or category. For the"
+    " time of such a line the bill counts instead of `usd_per_month`. `[]` says that no bill has"
+    " it.",
+    '"Claude Team*"',
+)
 PLAN_KEYS: Final = (
     NAME,
     PROVIDER,
@@ -123,6 +141,7 @@ PLAN_KEYS: Final = (
     UNTIL,
     USD_PER_MONTH,
     SEATS,
+    BILLED_AS,
     SPLIT,
     SOURCE,
 )
@@ -250,6 +269,7 @@ def read_plan(table: Table) -> Plan:
         **_covering(table),
         usd_per_month=table.take(USD_PER_MONTH),
         seats=table.take(SEATS),
+        billed_as=table.take(BILLED_AS),
         split=table.take(SPLIT),
     )
 

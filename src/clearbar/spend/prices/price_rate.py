@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
@@ -21,6 +22,16 @@ AUDIO: Final = "audio_seconds"
 FIRST_DAY: Final = date(1, 1, 1)
 LAST_DAY: Final = date(9999, 12, 31)
 DAY_SECONDS: Final = 86_400
+WEEKDAYS: Final = (
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+)
+ALL_WEEKDAYS: Final = (1 << len(WEEKDAYS)) - 1
 NO_SIZE: Final = -1
 MAX_SIZE: Final = 10**18
 
@@ -61,6 +72,8 @@ class Rate:
     over: int = NO_SIZE
     """It holds where the total input is more than this many tokens, cached ones included."""
     up_to: int = MAX_SIZE
+    weekdays: int = ALL_WEEKDAYS
+    """The days of the week (UTC) on which it holds, a bit for each, the lowest for Monday."""
     least_seconds: int = 0
     """Audio shorter than this is billed as this long."""
     estimated: bool = False
@@ -71,9 +84,35 @@ class Rate:
     @property
     def varies(self) -> bool:
         """Whether calls of one day can cost different amounts per unit."""
-        whole_day = (self.from_second, self.to_second) == (0, DAY_SECONDS)
         whole_range = (self.over, self.up_to) == (NO_SIZE, MAX_SIZE)
-        return not (whole_day and whole_range) or self.least_seconds > 0
+        return not (self.all_day and whole_range) or self.least_seconds > 0
+
+    @property
+    def all_day(self) -> bool:
+        """Whether it holds at every hour of its days."""
+        return (self.from_second, self.to_second) == (0, DAY_SECONDS)
+
+    @property
+    def hours_text(self) -> str:
+        """The hours of the UTC day in which it holds; empty for all."""
+        if self.all_day:
+            return ""
+        ends = (self.from_second, self.to_second)
+        return "-".join(f"{second // 3600:02d}:{second // 60 % 60:02d}" for second in ends)
+
+    @property
+    def weekdays_text(self) -> str:
+        """The days of the week on which it holds, as `Mon-Fri` or `Mon, Sat-Sun`; empty for all."""
+        if self.weekdays == ALL_WEEKDAYS:
+            return ""
+        bits = "".join(str(self.weekdays >> day & 1) for day in range(len(WEEKDAYS)))
+        runs = [(found.start(), found.end() - 1) for found in re.finditer("1+", bits)]
+        names = [name.capitalize()[:3] for name in WEEKDAYS]
+        return ", ".join("-".join(dict.fromkeys((names[a], names[b]))) for a, b in runs)
+
+    def on(self, day: date) -> bool:
+        """Return whether it holds on a UTC day, at some hour of it."""
+        return self.start <= day < self.end and bool(self.weekdays >> day.weekday() & 1)
 
     def between(self, start: date, end: date) -> Rate | None:
         """Return the part of it that holds in [start, end), or None."""

@@ -33,6 +33,8 @@ CONDITION_TYPES: Final = {
     "least_seconds": "BIGINT",
     "estimated": "BOOLEAN",
 }
+_DERIVED_TYPES: Final = {"varies": "BOOLEAN", "covered": "BOOLEAN", "weekdays": "UTINYINT"}
+"""Of what rules add to the file's rates."""
 PRICE_TYPES: Final = {name: "BIGINT" if name == AUDIO else "DECIMAL(38,24)" for name in PRICED}
 """Exact US dollars per unit; for audio whole pico-dollars per hour, as an hour has 3600 units."""
 
@@ -88,10 +90,10 @@ def insert_rates(
     """
     unit = unit_for([rate for _, rate in rates], largest)
     rows = [
-        (kind, rate.varies, rate.covered, *_conditions(rate), *_counted(rate, unit, largest))
+        (kind, *_derived(rate), *_conditions(rate), *_counted(rate, unit, largest))
         for kind, rate in rates
     ]
-    types = {"kind": "BIGINT", "varies": "BOOLEAN", "covered": "BOOLEAN", **CONDITION_TYPES}
+    types = {"kind": "BIGINT", **_DERIVED_TYPES, **CONDITION_TYPES}
     types["price_id"] = enum(rate.price_id for _, rate in rates)
     insert(connection, table, {**types, **dict.fromkeys(PRICED, unit.integer)}, rows)
     return unit
@@ -112,6 +114,10 @@ def _counted(rate: Rate, unit: MoneyUnit, largest: Mapping[str, int]) -> list[in
     if AUDIO in prices:
         prices[AUDIO] = scaled(prices[AUDIO], _NINE_SECONDS)
     return [unit.count(prices[name]) if name in prices else None for name in PRICED]
+
+
+def _derived(rate: Rate) -> tuple[Any, ...]:
+    return rate.varies, rate.covered, rate.weekdays
 
 
 def row_of(rate: Rate) -> tuple[Any, ...]:
@@ -175,6 +181,13 @@ def read_rates(path: Path, price_models: Collection[str]) -> dict[str, tuple[Rat
         name: tuple(_rate(row[1:]) for row in group)
         for name, group in groupby(rows, key=lambda row: str(row[0]))
     }
+
+
+def named_in(path: Path) -> list[str]:
+    """Return the price models that the file has, in their order."""
+    query = "SELECT DISTINCT price_model FROM read_parquet(?) ORDER BY price_model"
+    with connect() as connection:
+        return [name for [name] in connection.execute(query, [str(path)]).fetchall()]
 
 
 def _stored(name: str, price: Decimal | None) -> str | None:

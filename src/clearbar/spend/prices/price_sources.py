@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.core.money import plain
 from clearbar.spend.prices.litellm_prices import Condition
-from clearbar.spend.prices.price_rate import DAY_SECONDS, FIRST_DAY, LAST_DAY, MAX_SIZE, Kind
+from clearbar.spend.prices.price_rate import FIRST_DAY, LAST_DAY, MAX_SIZE, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,7 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "prices[].from": "The first UTC day on which it holds; null for ever before.",
         "prices[].until": "The first UTC day on which it no longer holds; null for open.",
         "prices[].service_tier": "The tier it is of; empty for the standard one.",
+        "prices[].weekdays_utc": "The days of the week on which it holds; empty for all.",
         "prices[].hours_utc": "The hours in which it holds; empty for all day.",
         "prices[].input_tokens_over": "More input than this; 0 for any.",
         "prices[].covered": "Whether such calls were paid in advance: it is then a list value.",
@@ -92,7 +93,7 @@ def price_rows(
     ]
     rows: list[PriceRow] = []
     for kind, rates in book.rates_in_force(kinds):
-        shown = [rate for rate in rates if day is None or rate.start <= day < rate.end]
+        shown = [rate for rate in rates if day is None or rate.on(day)]
         rows += [_row(book, kind, rate) for rate in shown]
         if not shown and not kind.service_tier:
             rows.append(PriceRow(kind.provider, kind.model, "", None, "no price"))
@@ -178,10 +179,6 @@ def _own_prices(book: PriceBook, kind: Kind, day: date) -> dict[tuple[str, Condi
     return found
 
 
-def _all_day(rate: Rate) -> bool:
-    return (rate.from_second, rate.to_second) == (0, DAY_SECONDS)
-
-
 def _size(over: int) -> int:
     """Return a threshold as tables write it: one token below it means from it on."""
     return (over + 1) // 1000 * 1000 if over > 0 else 0
@@ -197,6 +194,7 @@ def row_json(row: PriceRow) -> dict[str, Any]:
         "from": None,
         "until": None,
         "service_tier": row.service_tier,
+        "weekdays_utc": "",
         "hours_utc": "",
         "input_tokens_over": 0,
         "covered": False,
@@ -209,21 +207,14 @@ def row_json(row: PriceRow) -> dict[str, Any]:
         "price_id": rate.price_id,
         "from": None if rate.start == FIRST_DAY else str(rate.start),
         "until": None if rate.end == LAST_DAY else str(rate.end),
-        "hours_utc": hours_of(rate),
+        "weekdays_utc": rate.weekdays_text,
+        "hours_utc": rate.hours_text,
         "input_tokens_over": max(rate.over, 0),
         "covered": rate.covered,
         "usd_per_million": {
             meter: plain(shown_price(meter, p)) for meter, p in rate.prices.items()
         },
     }
-
-
-def hours_of(rate: Rate) -> str:
-    """Return the hours in which a rate holds; empty for all day."""
-    if _all_day(rate):
-        return ""
-    ends = (rate.from_second, rate.to_second)
-    return "-".join(f"{second // 3600:02d}:{second // 60 % 60:02d}" for second in ends)
 
 
 def sizes_of(rate: Rate) -> str:

@@ -20,7 +20,7 @@ from clearbar.core.errors import ClearbarError
 from clearbar.spend.charge import BASES, CACHE_READ_METERS, CACHE_WRITE_METERS, INPUT_METERS, METERS
 from clearbar.spend.engine import quoted
 from clearbar.spend.prices.currencies import convert, joined
-from clearbar.spend.prices.price_rate import AUDIO, Kind
+from clearbar.spend.prices.price_rate import ALL_WEEKDAYS, AUDIO, Kind
 from clearbar.spend.prices.price_rows import enum, insert_rates
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ class _Batch:
     """Meter, `reasoning_tokens` or `calls`, where a rate has a price for it."""
     has_covered: bool
     """Whether anything that was paid in advance may cover one of them."""
+    has_weekdays: bool
+    """Whether a rate holds on some days of the week only."""
     in_currencies: bool
     """Whether a cost was reported in another currency than US dollars."""
 
@@ -133,6 +135,7 @@ def _look_at(
         measured=[meter for meter in METERS if largest[meter] is not None],
         priced=frozenset(name for rate in rates for name in rate.prices),
         has_covered=any(rate.covered for rate in rates),
+        has_weekdays=any(rate.weekdays != ALL_WEEKDAYS for rate in rates),
         in_currencies=in_currencies,
     )
 
@@ -148,6 +151,7 @@ def _query(staged: str, keys: Sequence[str], batch: _Batch, unit: MoneyUnit, ver
     told = joined(staged) if batch.in_currencies else staged
     rate = "rate" if batch.in_currencies else "NULL"
     covers = _COVERS if batch.has_covered else "false"
+    on_weekday = _ON_WEEKDAY if batch.has_weekdays else "true"
     by_book = f"{unit.usd('by_book')}::DECIMAL(38,24)"
     call_fee = "r.calls * s.calls" if "calls" in batch.priced else "NULL"
     return f"""
@@ -164,6 +168,7 @@ def _query(staged: str, keys: Sequence[str], batch: _Batch, unit: MoneyUnit, ver
                 AND s.us_of_day >= r.from_second * 1000000::BIGINT
                 AND s.us_of_day < r.to_second * 1000000::BIGINT
                 AND s.size > r.over AND s.size <= r.up_to
+                AND {on_weekday}
         ), judged AS (
             SELECT *, CASE
                 WHEN grain = 'bill' THEN NULL
@@ -201,6 +206,7 @@ def _query(staged: str, keys: Sequence[str], batch: _Batch, unit: MoneyUnit, ver
         FROM judged"""
 
 
+_ON_WEEKDAY: Final = "(r.weekdays >> (isodow(s.started_at) - 1)::UTINYINT) & 1 = 1"
 _BILLED: Final = "(reported_basis = 'billed' AND reported_cost_usd IS NOT NULL)"
 _DECLARED: Final = "(reported_basis = 'declared' AND reported_cost_usd IS NOT NULL)"
 _COVERS: Final = f"(coalesce(is_covered, false) AND NOT {_BILLED} AND NOT {_DECLARED})"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from clearbar.spend.charge import BASES
-from clearbar.spend.reconciling.sharing import agree, most_shared
+from clearbar.spend.reconciling.sharing import agree, in_smallest, most_shared, of_smallest
 from clearbar.spend.reconciling.told import Overlap, Told, spans
 from clearbar.spend.reconciling.views import views
 from clearbar.spend.usage import USAGE_FIELDS, Usage
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _METERS: Final = tuple(name for name in USAGE_FIELDS if not name.startswith("calls_"))
 _NOTHING: Final = Usage()
-_PLACES: Final = 24
-_EXACT: Final = Context(prec=60)
 _Alike = tuple["date", "date", tuple[str, ...]]
 """The first day, the first day after, and the dimensions that matter."""
 _LAST_VIEW: Final = (2,)
@@ -189,13 +187,13 @@ def _meter(
             shared[number] = min(left, demands[number])
             left -= shared[number]
     if isinstance(getattr(_NOTHING, name), Decimal):
-        return [Decimal(amount).scaleb(-_PLACES, _EXACT) for amount in shared]
+        return [of_smallest(amount) for amount in shared]
     return shared
 
 
 def _whole(amount: Any) -> int:
     """Return a quantity, or money in its smallest unit; what is negative shares nothing."""
-    whole = int(amount.scaleb(_PLACES, _EXACT)) if isinstance(amount, Decimal) else int(amount)
+    whole = in_smallest(amount) if isinstance(amount, Decimal) else int(amount)
     return max(whole, 0)
 
 

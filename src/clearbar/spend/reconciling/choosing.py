@@ -1,13 +1,14 @@
 """Which of several bills of one account counts: never two for the same days.
 
-For usage, of bills that overlap in time: the one that covers most days; then the provider's own
-export or API before FOCUS, and FOCUS before a declared table; then the first by name. Tax,
-credits, purchases and adjustments may stand on other days in another export: there each account,
-month and category has one bill, by the same order.
+For usage, of bills that overlap in time: see `covering`. Tax, credits, purchases and adjustments
+may stand on other days in another export: there each account, month and category has one bill, the
+provider's own before FOCUS, and FOCUS before a declared table. Those of an export whose usage does
+not count give way to those of one whose usage does.
 
 Costs that an API gives in any grouping (by project, by line item, by key) are a bill for each
 grouping: of each day the finest counts, with its credits. What stands in one file is of one
-grouping, because a dimension may be null in it.
+grouping, because a dimension may be null in it. Costs of one project alone give way to a coarser
+grouping that knows of more.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from clearbar.spend.reconciling.told import Told, spans
+from clearbar.spend.reconciling.covering import LATER, Piece, Span, counted_pieces, uncovered
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date
 
-_LATER: Final = {"focus": 1, "table": 2}
-"""Sources that stand behind a provider's own."""
-_IN_ANY_GROUPING: Final = frozenset({"openai_costs", "anthropic_costs"})
+    from clearbar.spend.reconciling.told import Told
+
+IN_ANY_GROUPING: Final = frozenset({"openai_costs", "anthropic_costs"})
+_IN_REPORTS: Final = frozenset({"copilot_billing"})
+"""Sources whose label `report` says how fine a bill is, whatever its lines name."""
 _WHOLE: Final = (False, False, False)
 
 _Grouping = tuple[bool, ...]
@@ -47,6 +50,11 @@ class Duplicate:
     counted: str
     """The source that counts instead."""
     cost_usd: Decimal
+    files: tuple[str, ...] = ()
+    """That tell of it."""
+    counted_files: tuple[str, ...] = ()
+    uncovered: tuple[Span, ...] = ()
+    """Days of it that what counts does not cover: they are left to the logs."""
 
 
 def accounts_of(rows: Iterable[Told]) -> dict[str, set[str]]:
@@ -73,16 +81,79 @@ def _of_only_account(row: Told, accounts: Collection[str]) -> Told:
 
 def chosen(bills: Sequence[Told]) -> tuple[list[Told], list[Duplicate]]:
     """Return the lines that count, and what stands beside them and does not."""
-    counted: list[Told] = []
     finest, duplicates = _of_finest_grouping(bills)
-    for rows in _rivals(finest):
-        by_source: dict[str, list[Told]] = defaultdict(list)
-        for row in rows:
-            by_source[row.origin.source].append(row)
-        best = _best(by_source)
-        counted += by_source.pop(best)
-        duplicates += [_duplicate(best, twice) for _, twice in sorted(by_source.items())]
+    by_account: dict[tuple[str, str], list[Told]] = defaultdict(list)
+    for row in finest:
+        by_account[row.origin.provider, row.origin.account].append(row)
+    counted: list[Told] = []
+    for _, rows in sorted(by_account.items()):
+        taken, twice = _of_account(rows)
+        counted += taken
+        duplicates += twice
     return counted, duplicates
+
+
+def _of_account(rows: Sequence[Told]) -> tuple[list[Told], list[Duplicate]]:
+    taken, left = counted_pieces([row for row in rows if row.category == "usage"])
+    counted = [row for piece in taken for row in piece.rows]
+    duplicates = _not_counted(taken, left)
+    others: dict[tuple[Any, ...], list[Told]] = defaultdict(list)
+    for row in rows:
+        if row.category != "usage":
+            others[row.day.year, row.day.month, row.category].append(row)
+    for _, mine in sorted(others.items()):
+        best, twice = _of_category(mine, taken, left)
+        counted += best
+        duplicates += twice
+    return counted, duplicates
+
+
+def _not_counted(taken: Sequence[Piece], left: Sequence[Piece]) -> list[Duplicate]:
+    """Return what does not count, gathered by what counts instead."""
+    found: dict[tuple[Any, ...], list[Piece]] = defaultdict(list)
+    for piece in left:
+        instead = [each for each in taken if each.overlaps(piece)]
+        sources = sorted({each.source for each in instead})
+        files = sorted({file for each in instead for file in each.files})
+        found[piece.source, piece.files, " and ".join(sources), tuple(files)].append(piece)
+    spans = [each.span for each in taken]
+    return [
+        replace(
+            _duplicate(counted, [row for piece in pieces for row in piece.rows]),
+            counted_files=counted_files,
+            uncovered=tuple(day for piece in pieces for day in uncovered(piece.span, spans)),
+        )
+        for (_, _, counted, counted_files), pieces in sorted(found.items())
+    ]
+
+
+def _of_category(
+    rows: Sequence[Told], taken: Sequence[Piece], left: Sequence[Piece]
+) -> tuple[list[Told], list[Duplicate]]:
+    """Return of one month and category the lines that count, and the others."""
+    by_source: dict[str, list[Told]] = defaultdict(list)
+    for row in rows:
+        by_source[row.origin.source].append(row)
+    best = min(by_source, key=lambda source: (LATER.get(source, 0), source))
+    mine = by_source.pop(best)
+    kept: list[Told] = []
+    twice: list[Told] = []
+    for row in mine:
+        (twice if _loses(row, taken, left) else kept).append(row)
+    if not kept:
+        kept, twice = twice, kept
+    duplicates = [_duplicate(best, each) for _, each in sorted(by_source.items())]
+    return kept, duplicates + ([_duplicate(best, twice)] if twice else [])
+
+
+def _loses(row: Told, taken: Sequence[Piece], left: Sequence[Piece]) -> bool:
+    """Whether the file that says it has usage of these days, and none of that counts."""
+
+    def tells(piece: Piece) -> bool:
+        same = piece.source == row.origin.source and row.uri in piece.files
+        return same and piece.overlaps(row)
+
+    return any(map(tells, left)) and not any(map(tells, taken))
 
 
 def _of_finest_grouping(bills: Sequence[Told]) -> tuple[list[Told], list[Duplicate]]:
@@ -101,19 +172,33 @@ def _of_finest_grouping(bills: Sequence[Told]) -> tuple[list[Told], list[Duplica
     left: list[Told] = []
     duplicates: list[Duplicate] = []
     for place, by_grouping in sorted(by_day.items()):
-        left += by_grouping.pop(min(by_grouping, key=lambda named: (-sum(named), named)))
+        left += by_grouping.pop(_best_grouping(by_grouping))
         for _, twice in sorted(by_grouping.items()):
             for category in sorted({row.category for row in twice}):
                 rows = [row for row in twice if row.category == category]
-                duplicates.append(_duplicate(place[0], rows))
+                found = _duplicate(place[0], rows)
+                duplicates.append(replace(found, source=f"{place[0]}, grouped otherwise,"))
     return left, duplicates
+
+
+def _best_grouping(by_grouping: Mapping[_Grouping, Sequence[Told]]) -> _Grouping:
+    """Return the finest; but not of one project alone, where a coarser one knows of more."""
+
+    def cost(named: _Grouping) -> Decimal:
+        return sum((row.usage.cost_usd for row in by_grouping[named]), Decimal(0))
+
+    finest, *others = sorted(by_grouping, key=lambda named: (-sum(named), named))
+    of_one = len({row.origin.project for row in by_grouping[finest]}) == 1
+    coarser = (each for each in others if finest[0] and not each[0])
+    whole = next(coarser, finest) if of_one else finest
+    return whole if cost(whole) > cost(finest) else finest
 
 
 def _groupings(bills: Iterable[Told]) -> dict[tuple[str, _Grouping], _Grouping]:
     """Return, for what lines of a file name, the grouping that they are of."""
     together: dict[tuple[str, str], set[_Grouping]] = defaultdict(set)
     for row in bills:
-        if row.origin.source in _IN_ANY_GROUPING:
+        if row.origin.source in IN_ANY_GROUPING | _IN_REPORTS:
             together[row.origin.source, row.uri].add(_grouping(row))
     joined: dict[tuple[str, _Grouping], frozenset[_Grouping]] = {}
     for (source, _), members in sorted(together.items()):
@@ -128,48 +213,9 @@ def _groupings(bills: Iterable[Told]) -> dict[tuple[str, _Grouping], _Grouping]:
 
 def _grouping(row: Told) -> _Grouping:
     origin = row.origin
+    if origin.source in _IN_REPORTS:
+        return "|report=detailed|" in origin.labels, False, True
     return bool(origin.project), bool(origin.credential), bool(origin.model or origin.labels)
-
-
-def _rivals(bills: Iterable[Told]) -> Iterable[list[Told]]:
-    """Yield lines of one provider and account that tell of the same: one bill of them counts."""
-    usage: dict[tuple[str, str], list[Told]] = defaultdict(list)
-    others: dict[tuple[Any, ...], list[Told]] = defaultdict(list)
-    for row in bills:
-        account = row.origin.provider, row.origin.account
-        if row.category == "usage":
-            usage[account].append(row)
-        else:
-            others[*account, row.day.year, row.day.month, row.category].append(row)
-    for _, rows in sorted(usage.items()):
-        yield from _overlapping(rows)
-    for _, rows in sorted(others.items()):
-        yield rows
-
-
-def _overlapping(rows: Sequence[Told]) -> Iterable[list[Told]]:
-    """Yield the lines in groups of days that overlap."""
-    joined = spans((row.day, row.until) for row in rows)
-    groups: dict[date, list[Told]] = {start: [] for start, _ in joined}
-    starts = iter(joined)
-    start, end = next(starts)
-    for row in sorted(rows, key=lambda each: each.day):
-        while start < end <= row.day:
-            start, end = next(starts)
-        groups[start].append(row)
-    yield from groups.values()
-
-
-def _best(by_source: Mapping[str, Sequence[Told]]) -> str:
-    """Return the source whose bill counts."""
-
-    def order(source: str) -> tuple[Any, ...]:
-        rows = by_source[source]
-        days = sum((end - start).days for start, end in spans((r.day, r.until) for r in rows))
-        covered = days if rows[0].category == "usage" else 0
-        return -covered, _LATER.get(source, 0), source
-
-    return min(by_source, key=order)
 
 
 def _duplicate(counted: str, rows: Sequence[Told]) -> Duplicate:
@@ -180,7 +226,8 @@ def _duplicate(counted: str, rows: Sequence[Told]) -> Duplicate:
         day=min(row.day for row in rows),
         until=max(row.until for row in rows),
         category=rows[0].category,
-        source=first.source if first.source != counted else f"{counted}, grouped otherwise,",
+        source=first.source,
         counted=counted,
         cost_usd=sum((row.usage.cost_usd for row in rows), Decimal(0)),
+        files=tuple(sorted({row.uri for row in rows})),
     )

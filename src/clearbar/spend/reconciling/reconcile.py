@@ -12,18 +12,27 @@ from decimal import localcontext
 from typing import TYPE_CHECKING, Final
 
 from clearbar.spend.reconciling.aggregates import overlaps
-from clearbar.spend.reconciling.bills import Billed, billed_days, known_costs, lines_of
+from clearbar.spend.reconciling.bills import (
+    Billed,
+    Held,
+    billed_days,
+    held_costs,
+    known_costs,
+    lines_of,
+)
 from clearbar.spend.reconciling.choosing import (
     Duplicate,
     accounts_of,
     chosen,
     with_only_account,
 )
+from clearbar.spend.reconciling.projects import projects_of
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from clearbar.spend.reconciling.accounts import DeclaredAccount
     from clearbar.spend.reconciling.told import Line, Overlap, Told
 
 _DIGITS: Final = 60
@@ -39,17 +48,22 @@ class Reconciled:
     """Beside the calls and aggregates. Lines of bills themselves are in no sum."""
     billed: tuple[Billed, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
-    unpriced: tuple[Told, ...] = ()
-    """Lines of the bills that count, among them some of unknown worth."""
+    held: tuple[Held, ...] = ()
+    """What bills hold of cost that does not say whose it is."""
+    bills: tuple[Told, ...] = ()
+    """The lines of bills that count."""
 
 
-def reconcile(rows: Iterable[Told]) -> Reconciled:
-    """Return what counts of calls, aggregates and bills. A pure function of the set of rows."""
+def reconcile(rows: Iterable[Told], declared: Sequence[DeclaredAccount] = ()) -> Reconciled:
+    """Return what counts of calls, aggregates and bills. A pure function of the set of rows.
+
+    `declared` says of what accounts' bills are; the rows call the accounts as it does.
+    """
     with localcontext(prec=_DIGITS):
-        return _reconcile(list(rows))
+        return _reconcile(list(rows), declared)
 
 
-def _reconcile(rows: Sequence[Told]) -> Reconciled:
+def _reconcile(rows: Sequence[Told], declared: Sequence[DeclaredAccount]) -> Reconciled:
     accounts = accounts_of(rows)
     calls = [row for row in rows if row.grain == "call"]
     aggregates = [row for row in rows if row.grain == "bucket"]
@@ -59,14 +73,16 @@ def _reconcile(rows: Sequence[Told]) -> Reconciled:
     found, left = overlaps([*aggregates, *tokens], calls)
     beyond = [row for row in left if row.grain == "bucket"]
     known = known_costs([*calls, *beyond])
-    billed = billed_days(bills, known)
+    billed = billed_days(bills, known, projects_of(bills, declared))
+    held = held_costs(billed, known, accounts)
     unlogged = [row for row in left if row.grain == "bill"]
     return Reconciled(
         overlaps=tuple(found),
-        lines=tuple(lines_of(billed, bills, known, accounts, unlogged)),
+        lines=tuple(lines_of(billed, bills, held, unlogged)),
         billed=tuple(billed),
         duplicates=tuple(duplicates),
-        unpriced=tuple(row for row in bills if row.unpriced_lines),
+        held=tuple(held),
+        bills=tuple(bills),
     )
 
 

@@ -8,17 +8,31 @@ two accounts share is taken for the most that is possible: so nothing is counted
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from decimal import Context, Decimal
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Dimensions = tuple[str, ...]
 
+_PLACES: Final = 24
+_EXACT: Final = Context(prec=60)
+
 
 def agree(one: Dimensions, other: Dimensions) -> bool:
     """Return whether no dimension that both know differs."""
     return all(a == b or not a or not b for a, b in zip(one, other, strict=True))
+
+
+def in_smallest(money: Decimal) -> int:
+    """Return money in its smallest unit."""
+    return int(money.scaleb(_PLACES, _EXACT))
+
+
+def of_smallest(amount: int) -> Decimal:
+    """Return the money that so many of its smallest units are."""
+    return Decimal(amount).scaleb(-_PLACES, _EXACT)
 
 
 def most_shared(
@@ -28,6 +42,13 @@ def most_shared(
 
     `edges` are, for each supply, the numbers of the demands that it may cover.
     """
+    return [sum(givers.values()) for givers in most_shared_by(supplies, demands, edges)]
+
+
+def most_shared_by(
+    supplies: Sequence[int], demands: Sequence[int], edges: Sequence[Sequence[int]]
+) -> list[dict[int, int]]:
+    """Return for each demand how much of it each supply covers."""
     return _Flow(supplies, demands, edges).run()
 
 
@@ -38,17 +59,16 @@ class _Flow:
         self._edges = edges
         self._left = list(supplies)
         self._open = list(demands)
-        self._demands = demands
         self._givers: list[dict[int, int]] = [{} for _ in demands]
         """For each demand: what each supply gives it."""
 
-    def run(self) -> list[int]:
+    def run(self) -> list[dict[int, int]]:
         for supply in sorted(range(len(self._left)), key=lambda each: len(self._edges[each])):
             for demand in self._edges[supply]:
                 self._give(supply, demand, min(self._left[supply], self._open[demand]))
         while any(self._left) and any(self._open) and (path := self._path()):
             self._push(path)
-        return [whole - left for whole, left in zip(self._demands, self._open, strict=True)]
+        return self._givers
 
     def _give(self, supply: int, demand: int, amount: int) -> None:
         if amount:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
@@ -28,7 +29,7 @@ from clearbar.spend.reconciling.told import Line
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
 
     from clearbar.spend.charge import Origin
@@ -133,16 +134,18 @@ class Covered:
     """What a plan or a commitment covered: calls that cost nothing extra."""
 
     name: str
-    """`plan:NAME` or `commitment:NAME`."""
+    """`plan:NAME` or `commitment:NAME`; else of the group."""
     calls: int
     list_usd: Decimal
     """What they would have cost by the price book, as far as it knows them."""
 
 
-def covered(used: Iterable[AgreedUse]) -> tuple[Covered, ...]:
-    """Return what each plan and commitment covered, by name."""
+def covered(
+    used: Iterable[AgreedUse], group: Callable[[AgreedUse], str] = attrgetter("name")
+) -> tuple[Covered, ...]:
+    """Return what each plan and commitment covered, by name; or what they did by another group."""
     sums: dict[str, Usage] = defaultdict(Usage)
     for use in used:
         if not use.name.startswith(f"{SELF_HOSTED}:"):
-            sums[use.name] += Usage(calls=use.calls, cost_usd=use.list_usd)
+            sums[group(use)] += Usage(calls=use.calls, cost_usd=use.list_usd)
     return tuple(Covered(name, each.calls, each.cost_usd) for name, each in sorted(sums.items()))

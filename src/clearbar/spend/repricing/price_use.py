@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clearbar.core.errors import UnknownName, nearest
 from clearbar.spend.charge import METERS
 from clearbar.spend.engine import connect, load_table, quoted
 from clearbar.spend.storage.record_files import parquet_sql, read_origins
@@ -17,6 +18,25 @@ def models_used(ledger: Ledger) -> list[tuple[str, str]]:
     """Return provider and model of all that charges name, in their order."""
     pairs = {(origin.provider, origin.model) for origin in ledger.origins().values()}
     return sorted((provider, model) for provider, model in pairs if model)
+
+
+def models_named(ledger: Ledger, model: str) -> list[tuple[str, str]]:
+    """Return provider and model of what charges name so, with or without the provider."""
+    return [pair for pair in models_used(ledger) if model in (pair[1], "/".join(pair))]
+
+
+def refuse_unused(ledger: Ledger, model: str) -> None:
+    """Raise where no charge names a model.
+
+    Raises:
+        UnknownName: with the nearest name of those that charges have.
+    """
+    if not models_named(ledger, model):
+        names = ["/".join(pair) for pair in models_used(ledger)]
+        raise UnknownName(
+            f'no call names the model "{model}".{nearest(model, names)}',
+            "clearbar spend --by model shows what calls name",
+        )
 
 
 def standard_use(ledger: Ledger, period: Period) -> dict[tuple[str, str, str], int]:

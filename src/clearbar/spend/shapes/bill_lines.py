@@ -1,7 +1,7 @@
 """What the readers of bills share: rows of a table in three formats, exact money, lines left out.
 
 A bill holds all that a cloud charges for. Lines of other services than AI are counted, and told of
-as one problem for each file: a ledger of AI is no place for them, and silence is none either.
+in one note for each file: a ledger of AI is no place for them, and silence is none either.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypedDict, TypeVar
 from clearbar.core.errors import Problem
 from clearbar.spend.charge import MAX_QUANTITY, label_text
 from clearbar.spend.files.csv_rows import csv_header, csv_rows
-from clearbar.spend.files.entry import Entry, text
+from clearbar.spend.files.entry import Entry, Note, text
 from clearbar.spend.files.json_records import entries, fields
 from clearbar.spend.files.parquet_rows import parquet_rows
 from clearbar.spend.files.quarantine import QuarantineError, signed_usd
 from clearbar.spend.files.timestamps import moment_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from clearbar.spend.charge import Record
     from clearbar.spend.files.source_file import SourceFile
 
 _PARQUET: Final = b"PAR1"
@@ -66,6 +67,38 @@ def rows(file: SourceFile) -> Iterator[Entry | Problem]:
                 yield entry
     else:
         yield from csv_rows(file)
+
+
+def read_lines(
+    file: SourceFile,
+    records_of: Callable[[Entry], Iterable[Record] | None],
+    hint_of: Callable[[dict[str, Any]], str],
+) -> Iterator[Record | Problem | Note]:
+    """Yield the records of each line; at the end a note that counts those of other services.
+
+    `records_of` returns None for such a line. `hint_of` is given the first of them.
+
+    Raises:
+        UnreadableFile: when the file is damaged.
+    """
+    left_out, hint = 0, ""
+    for row in rows(file):
+        if isinstance(row, Problem):
+            yield row
+            continue
+        try:
+            records = records_of(row)
+        except QuarantineError as error:
+            yield error.problem(row.number)
+            continue
+        if records is None:
+            left_out += 1
+            hint = hint or hint_of(row.value)
+        else:
+            yield from records
+    if left_out:
+        were = "1 line of another service was" if left_out == 1 else None
+        yield Note(f"{were or f'{left_out:,} lines of other services were'} left out", hint)
 
 
 def has_columns(file: SourceFile, names: Sequence[str]) -> bool:
@@ -228,17 +261,3 @@ def moment(value: object, name: str) -> int:
         QuarantineError: when `value` says no moment.
     """
     return _moment_of_text(value, name) if type(value) is str else moment_us(value, name)
-
-
-class LeftOut:
-    """Counts the lines of a file that bill other services than AI."""
-
-    def __init__(self, hint: str = "") -> None:
-        self.lines = 0
-        self.hint = hint
-
-    def problems(self) -> Iterator[Problem]:
-        """Yield what says so, if there were any."""
-        if self.lines:
-            lines = "1 line bills" if self.lines == 1 else f"{self.lines:,} lines bill"
-            yield Problem(f"{lines} other services than AI: left out", self.hint)

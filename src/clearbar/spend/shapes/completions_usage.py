@@ -1,7 +1,8 @@
 """The `usage` object of OpenAI's APIs, and of all that answer in their shape -> disjoint meters.
 
 Cached tokens, cache writes, sound and images stand inside the input; reasoning and rejected
-predictions inside the output. Some hosts count reasoning beside it: the total tells which. Pure.
+predictions inside the output. Some hosts count reasoning beside it: the total tells which.
+Perplexity tells reasoning, what it read and its searches beside both, outside the details. Pure.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ _IN_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details", "input_to
 _OUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 _CACHED_ELSEWHERE: Final = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
 """Names by which DeepSeek, Moonshot and Mistral tell it outside the details."""
-_BESIDE: Final = ("reasoning_tokens", "citation_tokens")
-"""Output that Perplexity counts beside the completion, and tells outside the details."""
-_SEARCHES: Final = "search_context_size"
-"""By this member an answer of Perplexity is known."""
+_SOURCES: Final = "citation_tokens"
+_RESEARCH: Final = frozenset({"search_context_size", _SOURCES})
+"""By one of these members an answer of Perplexity is known."""
+_BESIDE: Final = _RESEARCH | {"reasoning_tokens", "num_search_queries"}
+"""What Perplexity tells outside the details."""
 _SECONDS: Final = 10**9
 
 
@@ -43,6 +45,8 @@ def counts_of(usage: Mapping[str, Any], *, draws: bool = False) -> Counts:
         return {"audio_seconds": _seconds(usage.get("seconds"))}
     if not draws and (plain := _plain(usage)) is not None:
         return plain
+    if not _RESEARCH.isdisjoint(usage):
+        return _researched(usage)
     inputs, outputs = _details(usage, _IN_DETAILS), _details(usage, _OUT_DETAILS)
     whole_in, whole_out = _either(usage, _IN), _either(usage, _OUT)
     reasoning = _count(outputs, "reasoning_tokens")
@@ -159,16 +163,41 @@ def _whole_output(
         QuarantineError: when the total is neither sum: there is work that is not counted.
     """
     total = _count(usage, "total_tokens")
-    beside = sum(_count(usage, name) or 0 for name in _BESIDE) if _SEARCHES in usage else 0
-    if total is not None and (whole_in is not None or whole_out is not None):
-        said = (whole_in or 0) + (whole_out or 0)
-        if reasoning and total == said + reasoning:
-            beside = reasoning
-        elif total not in {said, said + beside}:
-            raise QuarantineError(
-                "total_tokens is not the sum of its parts", "some of the work is not counted"
-            )
-    return whole_out + beside if whole_out is not None and beside else whole_out
+    if total is None or (whole_in is None and whole_out is None):
+        return whole_out
+    said = (whole_in or 0) + (whole_out or 0)
+    if reasoning and total == said + reasoning:
+        return None if whole_out is None else whole_out + reasoning
+    if total != said:
+        raise QuarantineError(
+            "total_tokens is not the sum of its parts", "some of the work is not counted"
+        )
+    return whole_out
+
+
+def _researched(usage: Mapping[str, Any]) -> Counts:
+    """Return the meters of an answer of Perplexity.
+
+    Sources that were read cost like input. Searches are a fee only where sources are told; other
+    models of Perplexity have a price for each call, which holds them.
+    """
+    rest = {name: value for name, value in usage.items() if name not in _BESIDE}
+    reasoning, sources = _count(usage, "reasoning_tokens"), _count(usage, _SOURCES)
+    said = sum(_either(usage, names) or 0 for names in (_IN, _OUT))
+    whole = said + (reasoning or 0)
+    if _count(usage, "total_tokens") in {whole, whole + (sources or 0)}:
+        rest["total_tokens"] = said
+    counts = counts_of(rest)
+    counts["input_tokens"] = _sum(counts["input_tokens"], sources)
+    counts["output_tokens"] = _sum(counts["output_tokens"], reasoning)
+    counts["reasoning_tokens"] = _sum(counts["reasoning_tokens"], reasoning)
+    if sources is not None:
+        counts["web_searches"] = _count(usage, "num_search_queries")
+    return counts
+
+
+def _sum(count: int | None, more: int | None) -> int | None:
+    return count if more is None else quantity((count or 0) + more, "the sum")
 
 
 def _less(whole: int | None, cached: int | None, name: str) -> int | None:

@@ -3,6 +3,10 @@
 A result is an aggregate or a line of a bill. Its natural key is everything that it says beside its
 quantities, so that a dimension that nobody knew of keeps results apart; read again, it replaces
 what was read before. Where a page says when it was pulled (`pulled_at`), the latest wins.
+
+One bucket in two groupings is the same usage twice. In several files the ledger sees that; within
+one it cannot, because a dimension may be null in a grouping. So of a file the first grouping of a
+bucket is read, and any other is refused: one that names other dimensions and repeats no result.
 """
 
 from __future__ import annotations
@@ -11,18 +15,22 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearbar.core.errors import Problem
-from clearbar.spend.files.entry import Entry
+from clearbar.spend.files.entry import Entry, text
 from clearbar.spend.files.json_records import Document, documents, fields
 from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.spend.files.timestamps import moment_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from clearbar.spend.files.source_file import SourceFile
 
 WHOLE_PAGE: Final = "save the whole page that the API answers"
 _DEEPEST: Final = 4
+_RESULT: Final = ".result"
+_NO_BUCKET: Final = "a result without its bucket has no time"
+_REGROUPED: Final = "a bucket that this file tells of in another grouping too"
+_APART: Final = "keep each grouping in a file of its own: of several the finest counts"
 
 
 class Result(NamedTuple):
@@ -35,6 +43,11 @@ class Result(NamedTuple):
     pulled_us: int | None
     entry: Entry
 
+    @property
+    def number(self) -> int | None:
+        """The line of its bucket, or the bucket's place in the file."""
+        return self.entry.number
+
 
 def results(
     file: SourceFile, start: str, end: str, quantities: frozenset[str]
@@ -46,6 +59,7 @@ def results(
     Raises:
         UnreadableFile: when the file is damaged or too large.
     """
+    groupings = _Groupings()
     for found in documents(file):
         if not isinstance(found, Document):
             yield found
@@ -54,9 +68,38 @@ def results(
             number = found.line.number if found.line else place
             entry = Entry(bucket, number, found.line)
             try:
-                yield from _results(entry, (start, end), pulled_at, quantities)
+                told = list(_results(entry, (start, end), pulled_at, quantities))
+                groupings.check(each for each in told if isinstance(each, Result))
+                yield from told
             except QuarantineError as error:
                 yield error.problem(number)
+
+
+class _Groupings:
+    """How the buckets of a file are grouped."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], tuple[set[frozenset[str]], set[int]]] = {}
+        """Bucket and kind of result -> which dimensions were named, and digests of the results."""
+
+    def check(self, bucket: Iterable[Result]) -> None:
+        """Take one telling of a bucket.
+
+        Raises:
+            QuarantineError: when the file has told of it in another grouping.
+        """
+        told: dict[tuple[Any, ...], tuple[set[str], set[int]]] = {}
+        for each in bucket:
+            span = each.start_us, each.end_us, text(each.value.get("object"))
+            named, results = told.setdefault(span, (set(), set()))
+            named.update(said.partition("=")[0] for said in each.key)
+            results.add(hash(each.key))
+        for span, (named, results) in told.items():
+            groups, known = self._known.setdefault(span, (set(), set()))
+            if groups and frozenset(named) not in groups and known.isdisjoint(results):
+                raise QuarantineError(_REGROUPED, _APART)
+            groups.add(frozenset(named))
+            known |= results
 
 
 def _buckets(value: Any, pulled_at: Any, deepest: int) -> Iterator[tuple[Any, Any]]:
@@ -77,7 +120,8 @@ def _results(
 ) -> Iterator[Result | Problem]:
     bucket = entry.value if isinstance(entry.value, dict) else {}
     if not isinstance(bucket.get("results"), list):
-        raise QuarantineError("no bucket with its results", WHOLE_PAGE)
+        is_result = text(bucket.get("object")).endswith(_RESULT)
+        raise QuarantineError(_NO_BUCKET if is_result else "no bucket with its results", WHOLE_PAGE)
     start, end = (moment_us(bucket.get(name), name) for name in times)
     if end <= start:
         raise QuarantineError("the bucket ends before it begins")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal  # noqa: TC003 - msgspec reads the annotations
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -45,7 +45,49 @@ class _Progress(msgspec.Struct, gc=False, rename="camel"):
     agent_id: str | None = None
 
 
+_LOOKED_AT: Final = 64
+_HOUSEKEEPING: Final = frozenset(
+    {"queue-operation", "custom-title", "agent-name", "last-prompt", "permission-mode", "pr-link"}
+)
+"""Types of lines that tell of a session and not of what was said in it."""
+_COUNTS_BESIDE: Final = frozenset({"costUSD", "inputTokens", "outputTokens"})
 _decode: Final = msgspec.json.Decoder(Line).decode
+
+
+def layout_of(head: bytes) -> Literal["", "session", "beside"]:
+    """Return what a file's first lines are of: a session, or calls with counts beside a message.
+
+    Other agents name a session, ids and messages by the same words; only lines whose whole make is
+    Claude Code's count. Of a line that is cut or damaged its text is looked at.
+    """
+    beside = False
+    for line in head.split(b"\n", _LOOKED_AT)[:_LOOKED_AT]:
+        try:
+            value = decode(line) if line.strip() else None
+        except QuarantineError:
+            if b'"isSidechain"' in line and (b'"sessionId"' in line or b'"parentUuid"' in line):
+                return "session"
+            continue
+        if isinstance(value, dict):
+            if _is_of_session(value):
+                return "session"
+            beside = beside or (value.get("type") == "assistant" and value.keys() >= _COUNTS_BESIDE)
+    return "beside" if beside else ""
+
+
+def _is_of_session(line: dict[str, Any]) -> bool:
+    kind = line.get("type") if isinstance(line.get("type"), str) else ""
+    if isinstance(line.get("isSidechain"), bool):
+        return "sessionId" in line or "uuid" in line
+    if kind == "file-history-snapshot":
+        return "snapshot" in line
+    if "leafUuid" in line:
+        return kind in {"summary", *_HOUSEKEEPING}
+    if "sessionId" not in line:
+        return False
+    message = line.get("message")
+    usage = message.get("usage") if isinstance(message, dict) else None
+    return kind in _HOUSEKEEPING or (isinstance(usage, dict) and "input_tokens" in usage)
 
 
 def line_of(raw: bytes) -> Line:

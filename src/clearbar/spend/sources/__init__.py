@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from clearbar.core.errors import Problem
     from clearbar.spend.charge import Record
+    from clearbar.spend.files.entry import Note
     from clearbar.spend.files.source_file import SourceFile
 
 
@@ -74,8 +75,8 @@ class Source(Protocol):
         """Return whether the file is of this format, judging by its name and first bytes."""
         ...
 
-    def read(self, file: SourceFile) -> Iterator[Record | Problem]:
-        """Yield what the file tells, and what of it cannot be trusted."""
+    def read(self, file: SourceFile) -> Iterator[Record | Problem | Note]:
+        """Yield what the file tells, what of it cannot be trusted, and what is worth knowing."""
         ...
 
 

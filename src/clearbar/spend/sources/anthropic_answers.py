@@ -36,9 +36,10 @@ from clearbar.spend.charge import Origin, Record, digest_of
 from clearbar.spend.files.entry import provenance, text
 from clearbar.spend.files.json_records import fields
 from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import moment_us
 from clearbar.spend.shapes.answer_log import bodies, opens_with
-from clearbar.spend.shapes.message_calls import further_calls
+from clearbar.spend.shapes.message_calls import further_records
 from clearbar.spend.shapes.message_streams import EVENTS, Streamed, Streams, refuse_mixed
 from clearbar.spend.shapes.messages_usage import MessageUsage, cache_writes, thinking
 from clearbar.spend.shapes.provider_names import provider_named
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from clearbar.spend.shapes.answer_log import Body
 
 NAME: Final = "anthropic_answers"
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 TITLE: Final = "Anthropic answers"
 WHERE: Final = "JSON Lines, JSON or server-sent events that your own program writes"
 CONVENTION: Final = (
@@ -100,8 +101,8 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    streams, batch_began = Streams(), None
-    for body in bodies(file, _is_answer, _WHAT):
+    streams, damage, batch_began = Streams(), Damage(), None
+    for body in damage.noted(bodies(file, _is_answer, _WHAT)):
         if isinstance(body, Problem):
             yield body
             continue
@@ -119,6 +120,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
                 yield error.problem(body.entry.number)
     for stream in streams.rest():
         yield from _records_of_stream(stream)
+    damage.tell()
 
 
 def _begun(around: Around, began: Any) -> Around:
@@ -157,7 +159,7 @@ def _records(message: _Message) -> Iterator[Record | Problem]:
     try:
         usage = msgspec.convert(message.usage, MessageUsage)
         record = _record(message, usage)
-        further = [_further(record, *found) for found in further_calls(usage)]
+        further = list(further_records(record, usage))
     except msgspec.ValidationError as error:
         what = f"the usage of a message is broken: {error}"
         yield QuarantineError(what).problem(message.body.entry.number)
@@ -224,26 +226,6 @@ def _told(message: _Message, usage: MessageUsage) -> Literal["final", "partial",
     if usage.input_tokens is usage.output_tokens is None:
         return "missing"
     return "final" if message.whole else "partial"
-
-
-def _further(record: Record, mark: str, call: Any) -> Record:
-    writes_5m, writes_1h, writes_other = cache_writes(call)
-    return msgspec.structs.replace(
-        record,
-        identity=record.identity + mark,
-        aliases="",
-        origin=msgspec.structs.replace(record.origin, model=call.model or record.origin.model),
-        input_tokens=call.input_tokens,
-        cache_read_tokens=call.cache_read_input_tokens,
-        cache_write_5m_tokens=writes_5m,
-        cache_write_1h_tokens=writes_1h,
-        cache_write_tokens=writes_other,
-        output_tokens=call.output_tokens,
-        usage="final",
-        reasoning_tokens=None,
-        web_searches=None,
-        lines=1,
-    )
 
 
 def _provider(message_id: str, model: str, around: Around) -> str:

@@ -12,7 +12,8 @@ Traps:
   the workspace only by `workspace_id`, and null there is the default workspace.
 - Read again, a line replaces the earlier reading of it: the one pulled last (`pulled_at` in the
   page), or where that is not told, the larger. The same day grouped in two ways is the same money
-  twice, and so is the console's CSV of costs beside this report.
+  twice: of several files the finest grouping counts, of one file the first, and a second is
+  refused. The console's CSV of costs tells the same money too.
 - Web searches, code execution and sessions are lines of their own (`cost_type`).
 - Rows by group (`rbac_group_id`, in reports for enterprises) overlap and are refused.
 
@@ -24,10 +25,9 @@ from __future__ import annotations
 from decimal import Context
 from typing import TYPE_CHECKING, Final
 
-from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
-from clearbar.spend.files.entry import provenance, text
+from clearbar.spend.files.entry import each_record, provenance, text
 from clearbar.spend.files.quarantine import QuarantineError, signed_usd
 from clearbar.spend.shapes.provider_names import service_tier_named
 from clearbar.spend.shapes.provider_reports import results
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
+    from clearbar.core.errors import Problem
     from clearbar.spend.files.source_file import SourceFile
     from clearbar.spend.shapes.provider_reports import Result
 
@@ -64,14 +65,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    for result in results(file, "starting_at", "ending_at", _SAID_ELSEWHERE):
-        if isinstance(result, Problem):
-            yield result
-            continue
-        try:
-            yield _record(result)
-        except QuarantineError as error:
-            yield error.problem(result.entry.number)
+    return each_record(results(file, "starting_at", "ending_at", _SAID_ELSEWHERE), _record)
 
 
 def _record(found: Result) -> Record:

@@ -12,7 +12,8 @@ Traps:
   workspace too, and `api_key_id` for the Workbench.
 - Read again, a bucket replaces the earlier reading of it: the one pulled last (`pulled_at` in the
   page), or where that is not told, the larger. The same day grouped in two ways is the same usage
-  twice, and so is the console's CSV beside this report.
+  twice: of several files each call counts once; of one file the first grouping is read, and a
+  second is refused. The console's CSV tells the same usage too.
 - Code execution is not in it. Rows by group (`rbac_group_id`) overlap and are refused.
 
 Never here: costs, which are bills (`anthropic_costs`).
@@ -22,10 +23,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
-from clearbar.spend.files.entry import provenance, text
+from clearbar.spend.files.entry import each_record, provenance, text
 from clearbar.spend.files.json_records import fields
 from clearbar.spend.files.quarantine import QuarantineError, quantity
 from clearbar.spend.shapes.provider_names import service_tier_named
@@ -34,6 +34,7 @@ from clearbar.spend.shapes.provider_reports import results
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from clearbar.core.errors import Problem
     from clearbar.spend.files.entry import Counts
     from clearbar.spend.files.source_file import SourceFile
     from clearbar.spend.shapes.provider_reports import Result
@@ -68,14 +69,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    for result in results(file, "starting_at", "ending_at", _NO_KEY):
-        if isinstance(result, Problem):
-            yield result
-            continue
-        try:
-            yield _record(result)
-        except QuarantineError as error:
-            yield error.problem(result.entry.number)
+    return each_record(results(file, "starting_at", "ending_at", _NO_KEY), _record)
 
 
 def _record(found: Result) -> Record:

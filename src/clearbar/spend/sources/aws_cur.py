@@ -27,10 +27,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record
-from clearbar.spend.files.entry import Entry, provenance, text
+from clearbar.spend.files.entry import Entry, Note, provenance, text
 from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.spend.shapes import bill_lines
 from clearbar.spend.shapes.aws_caller import caller
@@ -39,12 +38,13 @@ from clearbar.spend.shapes.billed_names import counts, of_aws, tokens_per_unit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from clearbar.core.errors import Problem
     from clearbar.spend.files.source_file import SourceFile
     from clearbar.spend.shapes.bill_lines import Repeats
     from clearbar.spend.shapes.billed_names import Billed
 
 NAME: Final = "aws_cur"
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 TITLE: Final = "AWS Cost and Usage Report 2.0, Amazon Bedrock"
 WHERE: Final = "a CUR 2.0 data export of AWS Billing: *.csv.gz or *.snappy.parquet"
 CONVENTION: Final = (
@@ -98,7 +98,7 @@ _TOLD: Final = (
     *("product_region_code", "tags"),
 )
 """All columns that say what a line is about."""
-_HINT: Final = "Clearbar reads what Amazon Bedrock costs; nothing to do"
+_HINT: Final = "Clearbar reads what Amazon Bedrock costs"
 
 
 def recognises(file: SourceFile) -> bool:
@@ -106,27 +106,19 @@ def recognises(file: SourceFile) -> bool:
     return bill_lines.has_columns(file, _COLUMNS)
 
 
-def read(file: SourceFile) -> Iterator[Record | Problem]:
-    """Yield a record for each line of Bedrock, and a problem that counts the others.
+def read(file: SourceFile) -> Iterator[Record | Problem | Note]:
+    """Yield a record for each line of Bedrock, and a note that counts the others.
 
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    repeats, left_out = bill_lines.Repeats(), bill_lines.LeftOut(_HINT)
-    kinds = bill_lines.Kinds(_TOLD, _kind)
-    for row in bill_lines.rows(file):
-        if isinstance(row, Problem):
-            yield row
-            continue
+    repeats, kinds = bill_lines.Repeats(), bill_lines.Kinds(_TOLD, _kind)
+
+    def records_of(row: Entry) -> list[Record] | None:
         kind = kinds.of(row.value)
-        if kind is None:
-            left_out.lines += 1
-            continue
-        try:
-            yield _record(row, kind, repeats)
-        except QuarantineError as error:
-            yield error.problem(row.number)
-    yield from left_out.problems()
+        return None if kind is None else [_record(row, kind, repeats)]
+
+    return bill_lines.read_lines(file, records_of, lambda _: _HINT)
 
 
 class _Kind(NamedTuple):

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
-from clearbar.spend.files.entry import Entry, provenance, text
+from clearbar.spend.files.entry import Entry, each_record, provenance, text
 from clearbar.spend.files.json_records import decode, entries, fields, items
 from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of
 from clearbar.spend.files.timestamps import moment_us
@@ -69,14 +69,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    for entry in _entries(file):
-        if isinstance(entry, Problem):
-            yield entry
-            continue
-        try:
-            yield _record(entry)
-        except QuarantineError as error:
-            yield error.problem(entry.number)
+    return each_record(_entries(file), _record)
 
 
 def _entries(file: SourceFile) -> Iterator[Entry | Problem]:

@@ -20,6 +20,10 @@ output. Compaction and advice are calls of their own, in `usage.iterations` only
 model `<synthetic>` were written by the client; they count as calls without tokens. `costUSD`
 (old versions) is the client's own estimate.
 
+Other agents write lines with a session, ids and messages too; they are not taken for these. What
+Claude Code tells its status line is the sum of a session, and is refused; so are lines with counts
+beside the message and no id of it (`inputTokens`), which no version is known to have written.
+
 Never here: text of prompts or answers.
 """
 
@@ -32,20 +36,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, digest_of, label_text
 from clearbar.spend.files.json_records import CUT_SHORT
 from clearbar.spend.files.quarantine import QuarantineError, usd
 from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import microseconds, moment_us
+from clearbar.spend.shapes.message_calls import further_records
 from clearbar.spend.shapes.messages_usage import MessageUsage, cache_writes, thinking
-from clearbar.spend.shapes.session_lines import Line, Message, line_of, unwrapped
+from clearbar.spend.shapes.session_lines import Line, Message, layout_of, line_of, unwrapped
 from clearbar.spend.worn import is_worn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clearbar.core.errors import Problem
     from clearbar.spend.files.source_file import SourceFile
 
 NAME: Final = "claude_code"
@@ -57,12 +62,14 @@ CONVENTION: Final = (
 )
 
 _USAGE: Final = b'"usage"'
+_STATUS_LINE: Final = (b'"transcript_path"', b'"total_cost_usd"', b'"session_id"')
+_TRANSCRIPT: Final = "add the session's own log instead, which transcript_path names"
+_WITHOUT_ID: Final = "counts beside a message without its id: lines may repeat a call"
+_ORIGINAL: Final = "add the logs as Claude Code writes them: a message with its id and its usage"
 _MAX_PENDING: Final = 50_000
 _MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 _CLOUDS: Final = {"msg_bdrk_": "aws", "msg_vrtx_": "google"}
 _NO_GEO: Final = (None, "not_available")
-_BESIDE: Final = ("compaction", "advisor_message")
-"""Iterations whose tokens the figures of the message itself never hold."""
 
 
 class _Telling(msgspec.Struct, gc=False):
@@ -162,7 +169,7 @@ class _Session:
                 record = _record(telling)
                 yield record
                 if telling.usage.iterations:
-                    yield from _further_calls(telling, record)
+                    yield from further_records(record, telling.usage)
             except QuarantineError as error:
                 yield error.problem(telling.number)
 
@@ -182,13 +189,14 @@ class _Session:
 
 
 def recognises(file: SourceFile) -> bool:
-    """Return whether the first lines look like those of a session."""
-    if not file.name.endswith(".jsonl"):
-        return False
-    head = file.head
-    if b'"sessionId"' in head:
-        return any(key in head for key in (b'"parentUuid"', b'"requestId"', b'"uuid"'))
-    return b'"leafUuid"' in head or (b'"messageId"' in head and b'"snapshot"' in head)
+    """Return whether the first lines are of a session, or of a sum that is to be refused."""
+    if file.name.endswith(".json"):
+        return _is_of_status_line(file.head)
+    return file.name.endswith(".jsonl") and bool(layout_of(file.head))
+
+
+def _is_of_status_line(head: bytes) -> bool:
+    return head.lstrip().startswith(b"{") and all(mark in head for mark in _STATUS_LINE)
 
 
 def read(file: SourceFile) -> Iterator[Record | Problem]:
@@ -197,6 +205,12 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
+    if _is_of_status_line(file.head):
+        yield Problem("what Claude Code tells its status line: the sum of a session", _TRANSCRIPT)
+        return
+    if layout_of(file.head) == "beside":
+        yield Problem(_WITHOUT_ID, _ORIGINAL)
+        return
     session = _Session()
     damage = Damage()
     for first, offset, lines in damage.noted(file.blocks()):
@@ -296,38 +310,6 @@ def _aliases(provider: str, message_id: str, request_id: str | None) -> str:
     if not relayed:
         return asked
     return identity.alias_text(asked, identity.upstream(provider, message_id))
-
-
-def _further_calls(telling: _Telling, record: Record) -> Iterator[Record]:
-    """Yield the calls inside a message that its own figures do not hold.
-
-    A fallback's tokens are taken for held unless the plain iterations alone make up the figures.
-    """
-    iterations = telling.usage.iterations or []
-    plain = [each.sums() for each in iterations if each.type == "message"]
-    complete = tuple(map(sum, zip(*plain, strict=True))) == telling.usage.sums()
-    for index, each in enumerate(iterations):
-        if each.type in _BESIDE or (each.type == "fallback_message" and complete):
-            writes_5m, writes_1h, writes_other = cache_writes(each)
-            yield msgspec.structs.replace(
-                record,
-                identity=f"{record.identity}#{each.type}:{index}",
-                aliases="",
-                origin=msgspec.structs.replace(
-                    record.origin, model=each.model or record.origin.model
-                ),
-                input_tokens=each.input_tokens,
-                cache_read_tokens=each.cache_read_input_tokens,
-                cache_write_5m_tokens=writes_5m,
-                cache_write_1h_tokens=writes_1h,
-                cache_write_tokens=writes_other,
-                output_tokens=each.output_tokens,
-                usage="final",
-                reasoning_tokens=None,
-                web_searches=None,
-                reported_cost_usd=None,
-                lines=1,
-            )
 
 
 @lru_cache(maxsize=4096)

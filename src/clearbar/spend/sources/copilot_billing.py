@@ -8,15 +8,18 @@ Traps:
 
 - `net_amount` is what is billed; `gross_amount` is before `discount_amount`, and what a plan
   includes is such a discount. So a row of 0 was covered, not free: the discount is a label.
-- The reports tell of the same dollars: read one of them for an account and a time, never two. The
-  label `report` says which it was.
+- The reports tell of the same dollars, and each dollar counts once: the detailed report is the
+  bill; the summarised one counts on the days that have no detailed one; the report of requests,
+  the only one that tells the model, says how much of the bill is whose. The label `report` says
+  which it was.
 - Premium requests and AI credits are units of Copilot's own, not calls and not tokens; how many
   they were is the label `quantity`. `aic_quantity` and `aic_gross_amount` tell what the same usage
   would be in AI credits: they are not added.
 - Seats are purchases, by the month and its part; they hold no usage.
 - A report of an open day grows: read again, a row replaces the earlier one. Days are those of UTC.
 - The reports hold all of GitHub's products; rows of others than Copilot, Spark and Models are
-  passed over. A report that only counts requests, without amounts, is no bill and is not read.
+  counted and left out. A report that only counts requests, without amounts, is no bill and is not
+  read.
 
 Never here: e-mail addresses; `workflow_path` stays a label.
 """
@@ -27,22 +30,23 @@ from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from clearbar.core.errors import Problem
 from clearbar.core.money import plain
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
-from clearbar.spend.files.csv_rows import csv_header, csv_rows
-from clearbar.spend.files.entry import Entry, provenance, text
+from clearbar.spend.files.csv_rows import csv_header
+from clearbar.spend.files.entry import Entry, Note, provenance, text
 from clearbar.spend.files.quarantine import QuarantineError, signed_usd
 from clearbar.spend.files.timestamps import moment_us
+from clearbar.spend.shapes.bill_lines import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from clearbar.core.errors import Problem
     from clearbar.spend.files.source_file import SourceFile
 
 NAME: Final = "copilot_billing"
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 TITLE: Final = "GitHub Copilot bills"
 WHERE: Final = "GitHub, Billing and licensing, Usage, Get usage report (CSV)"
 CONVENTION: Final = "No tokens: premium requests, AI credits and seats, as lines of a bill."
@@ -51,6 +55,7 @@ _COLUMNS: Final = frozenset(
     {"date", "product", "sku", "quantity", "unit_type", "gross_amount", "net_amount"}
 )
 _PRODUCTS: Final = frozenset({"copilot", "github copilot", "spark", "models", "github models"})
+_HINT: Final = "Clearbar reads what Copilot, Spark and Models cost"
 _DAY_US: Final = 86_400_000_000
 _ROUNDING_USD: Final = Decimal("0.01")
 """By so much the three amounts of a row may miss each other: each is rounded by itself."""
@@ -63,8 +68,8 @@ def recognises(file: SourceFile) -> bool:
     return file.name.endswith(".csv") and set(csv_header(file.head)) >= _COLUMNS
 
 
-def read(file: SourceFile) -> Iterator[Record | Problem]:
-    """Yield one line of the bill for each row of Copilot.
+def read(file: SourceFile) -> Iterator[Record | Problem | Note]:
+    """Yield what each row of Copilot bills, and a note that counts the others.
 
     Raises:
         UnreadableFile: when the file is damaged.
@@ -72,18 +77,15 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     header = set(csv_header(file.head))
     report = "requests" if "model" in header else "detailed" if "username" in header else "summary"
     twins: Counter[str] = Counter()
-    for row in csv_rows(file):
-        if isinstance(row, Problem):
-            yield row
-            continue
+
+    def records_of(row: Entry) -> list[Record] | None:
         if not _is_of_copilot(row.value):
-            continue
-        try:
-            yield _record(row, report, twins)
-        except QuarantineError as error:
-            yield error.problem(row.number)
+            return None
         if len(twins) > _MAX_REMEMBERED:
             twins.clear()
+        return [_record(row, report, twins)]
+
+    return read_lines(file, records_of, lambda _: _HINT)
 
 
 def _is_of_copilot(row: dict[str, Any]) -> bool:
@@ -104,7 +106,7 @@ def _record(found: Entry, report: str, twins: Counter[str]) -> Record:
         origin=origin,
         started_at_us=began_us,
         ended_at_us=began_us + _DAY_US,
-        grain="bill",
+        grain="bucket" if report == "requests" else "bill",
         calls=0,
         final=_rank(row),
         reported_cost_usd=net,

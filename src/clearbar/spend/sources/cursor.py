@@ -31,7 +31,7 @@ from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
 from clearbar.spend.files.csv_rows import csv_header, csv_rows
-from clearbar.spend.files.entry import Counts, Entry, provenance, text
+from clearbar.spend.files.entry import Counts, Entry, each_record, provenance, text
 from clearbar.spend.files.json_records import entries, fields
 from clearbar.spend.files.quarantine import QuarantineError, quantity, usd
 from clearbar.spend.files.timestamps import moment_us
@@ -88,15 +88,11 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
         UnreadableFile: when the file is damaged.
     """
     is_csv = file.name.endswith(".csv")
-    for found in csv_rows(file) if is_csv else _events(file):
-        if isinstance(found, Problem):
-            yield found
-            continue
-        try:
-            row = fields(found.value)
-            yield _record(_of_row(row) if is_csv else _of_event(row), found)
-        except QuarantineError as error:
-            yield error.problem(found.number)
+    event_of = _of_row if is_csv else _of_event
+    return each_record(
+        csv_rows(file) if is_csv else _events(file),
+        lambda found: _record(event_of(fields(found.value)), found),
+    )
 
 
 def _events(file: SourceFile) -> Iterator[Entry | Problem]:

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record
-from clearbar.spend.files.entry import Entry, provenance, text
+from clearbar.spend.files.entry import Entry, Note, provenance, text
 from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.spend.shapes import bill_lines
 from clearbar.spend.shapes.aws_caller import caller
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from clearbar.spend.shapes.bill_lines import Repeats
 
 NAME: Final = "focus"
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 TITLE: Final = "FOCUS 1.0 to 1.4 cost and usage"
 WHERE: Final = "a FOCUS export of a cloud or a vendor: *.csv, *.csv.gz or *.parquet"
 CONVENTION: Final = "Each kind of token is a SKU of its own; a row holds one kind at most."
@@ -134,8 +134,8 @@ def version_of(columns: Collection[str]) -> str:
     return "1.1" if "SkuMeter" in columns or "ServiceSubcategory" in columns else "1.0"
 
 
-def read(file: SourceFile) -> Iterator[Record | Problem]:
-    """Yield a record for each row that bills AI, and a problem that counts the others.
+def read(file: SourceFile) -> Iterator[Record | Problem | Note]:
+    """Yield a record for each row that bills AI, and a note that counts the others.
 
     Raises:
         UnreadableFile: when the file is damaged.
@@ -147,22 +147,13 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     if bill_lines.has_columns(file, (_OWN,)):
         yield Problem("an export of Clearbar's own, no bill", "its charges are in a ledger already")
         return
-    repeats, left_out = bill_lines.Repeats(), bill_lines.LeftOut()
-    kinds = bill_lines.Kinds(_TOLD, _kind)
-    for row in bill_lines.rows(file):
-        if isinstance(row, Problem):
-            yield row
-            continue
+    repeats, kinds = bill_lines.Repeats(), bill_lines.Kinds(_TOLD, _kind)
+
+    def records_of(row: Entry) -> list[Record] | None:
         kind = kinds.of(row.value)
-        if kind is None:
-            left_out.hint = left_out.hint or _HINT.format(version_of(row.value.keys()))
-            left_out.lines += 1
-            continue
-        try:
-            yield _record(row, kind, repeats)
-        except QuarantineError as error:
-            yield error.problem(row.number)
-    yield from left_out.problems()
+        return None if kind is None else [_record(row, kind, repeats)]
+
+    yield from bill_lines.read_lines(file, records_of, lambda row: _HINT.format(version_of(row)))
 
 
 class _Kind(NamedTuple):

@@ -27,10 +27,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record
-from clearbar.spend.files.entry import Entry, provenance, text
+from clearbar.spend.files.entry import Entry, Note, provenance, text
 from clearbar.spend.files.json_records import fields, items
 from clearbar.spend.files.quarantine import QuarantineError
 from clearbar.spend.shapes import bill_lines
@@ -39,11 +38,12 @@ from clearbar.spend.shapes.billed_names import counts, meter_named, model_named,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from clearbar.core.errors import Problem
     from clearbar.spend.files.source_file import SourceFile
     from clearbar.spend.shapes.bill_lines import Repeats
 
 NAME: Final = "gcp_billing"
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 TITLE: Final = "Google Cloud billing export"
 WHERE: Final = "the BigQuery tables gcp_billing_export_*, extracted as JSON, Parquet or CSV"
 CONVENTION: Final = "Input, cached input and output are SKUs of their own, none inside another."
@@ -59,7 +59,7 @@ _COUNTED: Final = frozenset({"count", "token", "tokens"})
 _Category = Literal["usage", "purchase", "tax", "credit", "adjustment"]
 _CATEGORIES: Final[dict[str, _Category]] = {"": "usage", "regular": "usage", "tax": "tax"}
 """Other types are adjustments and differences of rounding."""
-_HINT: Final = "Clearbar reads what Vertex AI, the Gemini API and their models cost; nothing to do"
+_HINT: Final = "Clearbar reads what Vertex AI, the Gemini API and their models cost"
 
 
 def recognises(file: SourceFile) -> bool:
@@ -69,26 +69,20 @@ def recognises(file: SourceFile) -> bool:
     return bill_lines.has_columns(file, _COLUMNS)
 
 
-def read(file: SourceFile) -> Iterator[Record | Problem]:
+def read(file: SourceFile) -> Iterator[Record | Problem | Note]:
     """Yield a record for each row that bills AI and for each of its credits; count the others.
 
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    repeats, left_out = bill_lines.Repeats(), bill_lines.LeftOut(_HINT)
-    for row in bill_lines.rows(file):
-        if isinstance(row, Problem):
-            yield row
-            continue
-        try:
-            service = text(_of(row.value, "service", "description"))
-            if not _AI.search(service) and not _AI.search(_sku(row.value)):
-                left_out.lines += 1
-                continue
-            yield from _records(row, service, repeats)
-        except QuarantineError as error:
-            yield error.problem(row.number)
-    yield from left_out.problems()
+    repeats = bill_lines.Repeats()
+
+    def records_of(row: Entry) -> list[Record] | None:
+        service = text(_of(row.value, "service", "description"))
+        is_ai = _AI.search(service) or _AI.search(_sku(row.value))
+        return _records(row, service, repeats) if is_ai else None
+
+    return bill_lines.read_lines(file, records_of, lambda _: _HINT)
 
 
 def _of(row: dict[str, Any], *path: str) -> Any:

@@ -24,11 +24,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
 from clearbar.spend.files.csv_rows import csv_header, csv_rows
-from clearbar.spend.files.entry import Counts, Entry, provenance, text
+from clearbar.spend.files.entry import Counts, Entry, each_record, provenance, text
 from clearbar.spend.files.json_records import entries, fields
 from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of, usd
 from clearbar.spend.files.timestamps import moment_us
@@ -37,6 +36,7 @@ from clearbar.spend.shapes.provider_names import provider_named
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from clearbar.core.errors import Problem
     from clearbar.spend.files.source_file import SourceFile
 
 NAME: Final = "helicone"
@@ -91,14 +91,8 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    for row in csv_rows(file) if file.name.endswith(".csv") else entries(file):
-        if isinstance(row, Problem):
-            yield row
-            continue
-        try:
-            yield _record(row)
-        except QuarantineError as error:
-            yield error.problem(row.number)
+    rows = csv_rows(file) if file.name.endswith(".csv") else entries(file)
+    return each_record(rows, _record)
 
 
 def _record(found: Entry) -> Record:

@@ -11,8 +11,10 @@ audio is left out. `spend` is what LiteLLM computed, never a bill.
 A row with `cache_hit` "True" was answered by the proxy itself: no tokens, no cost. Its `request_id`
 is that of the first request with `_cache_hit...` appended. A request id in the form of the
 provider's own (`chatcmpl-`, `msg_`, ...) is the provider's; `litellm_call_id` is an alias, which
-the attempts of a request share. A failed row may carry usage that the provider bills. Times without
-an offset are UTC. Daily rollups are not read: the rollup by tag counts a request once per tag.
+the attempts of a request share. A failed row may carry usage that the provider bills; one that was
+refused with a status such as 429 carries the proxy's own estimate of its input, and used nothing.
+Times without an offset are UTC. Daily rollups are not read: the rollup by tag counts a request
+once per tag.
 
 Never here: `messages`, `response`, addresses of callers.
 """
@@ -23,23 +25,23 @@ import hashlib
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
 from clearbar.spend.files.csv_rows import csv_rows
-from clearbar.spend.files.entry import Counts, Entry, provenance, text
+from clearbar.spend.files.entry import Counts, Entry, each_record, provenance, text
 from clearbar.spend.files.json_records import entries, fields, items
-from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of, usd
+from clearbar.spend.files.quarantine import quantity, rest_of, usd
 from clearbar.spend.files.timestamps import moment_us
 from clearbar.spend.shapes.provider_names import provider_named, service_tier_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from clearbar.core.errors import Problem
     from clearbar.spend.files.source_file import SourceFile
 
 NAME: Final = "litellm"
-PARSER_VERSION: Final = 2
+PARSER_VERSION: Final = 3
 TITLE: Final = "LiteLLM proxy spend logs"
 WHERE: Final = "GET /spend/logs of the proxy, or an export of the table LiteLLM_SpendLogs"
 CONVENTION: Final = (
@@ -50,6 +52,8 @@ CONVENTION: Final = (
 _COLUMNS: Final = (b"request_id", b"startTime", b"spend", b"custom_llm_provider")
 _ENDINGS: Final = (".json", ".jsonl", ".ndjson", ".csv")
 _HASH_DIGITS: Final = 12
+_REFUSED: Final = frozenset({"400", "401", "402", "403", "404", "413", "422", "429"})
+"""Statuses of requests that no model was given."""
 _NOTHING: Final[Counts] = {"input_tokens": 0, "output_tokens": 0}
 
 
@@ -64,14 +68,8 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    for row in csv_rows(file) if file.name.endswith(".csv") else entries(file):
-        if isinstance(row, Problem):
-            yield row
-            continue
-        try:
-            yield _record(row)
-        except QuarantineError as error:
-            yield error.problem(row.number)
+    rows = csv_rows(file) if file.name.endswith(".csv") else entries(file)
+    return each_record(rows, _record)
 
 
 def _record(found: Entry) -> Record:
@@ -80,7 +78,8 @@ def _record(found: Entry) -> Record:
     request_id = text(row.get("request_id"))
     hit = text(row.get("cache_hit")).lower() == "true"
     known = identity.is_provider_id(request_id) and not hit
-    meters = _NOTHING if hit else _meters(row, fields(metadata.get("usage_object")))
+    free = hit or _is_refused(row, metadata)
+    meters = _NOTHING if free else _meters(row, fields(metadata.get("usage_object")))
     counted = meters["input_tokens"] is not None or meters["output_tokens"] is not None
     ended = row.get("endTime")
     provider = _provider(row)
@@ -96,13 +95,22 @@ def _record(found: Entry) -> Record:
             text(fields(metadata.get("usage_object")).get("service_tier"))
         ),
         **meters,
-        reported_cost_usd=Decimal(0) if hit else _spend(row, meters),
+        reported_cost_usd=Decimal(0) if free else _spend(row, meters),
         aliases=_aliases(row, hit=hit),
         upstream_id=request_id if known else "",
         session_id=text(row.get("session_id")),
         latency_ms=quantity(row.get("request_duration_ms"), "request_duration_ms"),
         **provenance(found),
     )
+
+
+def _is_refused(row: dict[str, Any], metadata: dict[str, Any]) -> bool:
+    """Return whether the provider refused to answer: what is counted then is an estimate."""
+    code = text(fields(metadata.get("error_information")).get("error_code"))
+    if code not in _REFUSED or _status(row, hit=False) != "error":
+        return False
+    told = (row.get("spend"), row.get("completion_tokens"), metadata.get("usage_object"))
+    return all(text(each) in {"", "0", "0.0"} and not fields(each) for each in told)
 
 
 def _spend(row: dict[str, Any], meters: Counts) -> Decimal | None:

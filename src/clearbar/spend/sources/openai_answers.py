@@ -38,6 +38,7 @@ from clearbar.spend.charge import Origin, Record, digest_of, label_text
 from clearbar.spend.files.entry import provenance, text
 from clearbar.spend.files.json_records import fields
 from clearbar.spend.files.quarantine import QuarantineError, usd
+from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import moment_us
 from clearbar.spend.shapes.answer_context import named_dimensions
 from clearbar.spend.shapes.answer_log import bodies, opens_with
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from clearbar.spend.shapes.answer_log import Body
 
 NAME: Final = "openai_answers"
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 TITLE: Final = "OpenAI answers"
 WHERE: Final = "JSON Lines, JSON or server-sent events that your own program writes"
 CONVENTION: Final = (
@@ -91,8 +92,8 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     if _is_cassette(file):
         yield Problem("a cassette in YAML", "convert it to JSON: its `interactions`, one a line")
         return
-    streams = AnswerStreams()
-    for body in bodies(file, is_answer, _WHAT):
+    streams, damage = AnswerStreams(), Damage()
+    for body in damage.noted(bodies(file, is_answer, _WHAT)):
         if isinstance(body, Problem):
             yield body
             continue
@@ -103,6 +104,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
         if streams.is_full:
             yield from streams.hand_out()
     yield from streams.hand_out()
+    damage.tell()
 
 
 def _take(body: Body, streams: AnswerStreams) -> Iterator[Record | Problem]:

@@ -10,7 +10,8 @@ Traps:
 - A day keeps changing for hours, and a correction may lower it. Read again, a result replaces the
   one with the same day and dimensions: the one pulled last (`pulled_at` in the page), or where that
   is not told, the larger.
-- Always pull with the same `group_by`: the same day grouped in two ways is the same money twice.
+- The same day grouped in two ways is the same money twice. Of several files the finest grouping
+  counts; of one file the first, and a second is refused.
 - There is no model, only a `line_item` in words. Of `gpt-4o-2024-08-06, cached input` and its like
   the model is certain; any other is a label only. `quantity` is what the line counts: tokens are
   for the usage and not for the bill to tell.
@@ -24,10 +25,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
-from clearbar.spend.files.entry import provenance, text
+from clearbar.spend.files.entry import each_record, provenance, text
 from clearbar.spend.files.json_records import fields
 from clearbar.spend.files.quarantine import QuarantineError, signed_usd
 from clearbar.spend.shapes.provider_reports import results
@@ -35,6 +35,7 @@ from clearbar.spend.shapes.provider_reports import results
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from clearbar.core.errors import Problem
     from clearbar.spend.files.source_file import SourceFile
     from clearbar.spend.shapes.provider_reports import Result
 
@@ -68,14 +69,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    for result in results(file, "start_time", "end_time", _SAID_ELSEWHERE):
-        if isinstance(result, Problem):
-            yield result
-            continue
-        try:
-            yield _record(result)
-        except QuarantineError as error:
-            yield error.problem(result.entry.number)
+    return each_record(results(file, "start_time", "end_time", _SAID_ELSEWHERE), _record)
 
 
 def _record(found: Result) -> Record:

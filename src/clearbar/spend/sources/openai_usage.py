@@ -8,7 +8,8 @@ result without its bucket has no time and is refused.
 `input_tokens` holds all input. The kinds of input are disjoint where they are given: text, audio
 and images each fresh and cached, and cache writes; they must sum to the whole. Dimensions are
 null unless the request grouped by them. A bucket keeps growing for hours: read again, it
-replaces the earlier reading. Scale Tier tokens are included though they are prepaid.
+replaces the earlier reading. In a second grouping in the same file a bucket is refused. Scale Tier
+tokens are included though they are prepaid.
 
 Costs (`/v1/organization/costs`) are bills and are not read here. Vector stores are bytes kept,
 not calls, and are refused.
@@ -18,20 +19,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
-from clearbar.spend.files.entry import Entry, provenance, text
-from clearbar.spend.files.json_records import entries, fields, items
+from clearbar.spend.files.entry import each_record, provenance, text
 from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of
-from clearbar.spend.files.timestamps import moment_us
 from clearbar.spend.shapes.provider_names import service_tier_named
+from clearbar.spend.shapes.provider_reports import results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from clearbar.core.errors import Problem
     from clearbar.spend.files.entry import Counts
     from clearbar.spend.files.source_file import SourceFile
+    from clearbar.spend.shapes.provider_reports import Result
 
 NAME: Final = "openai_usage"
 PARSER_VERSION: Final = 1
@@ -53,6 +54,7 @@ _FEES: Final = {
 }
 """Kind of result -> meter, and the field that fills it."""
 _TOKENS: Final = ("completions", "embeddings", "moderations")
+_NO_KEY: Final[frozenset[str]] = frozenset()
 _LABELS: Final = ("size", "source", "context_level", "vector_store_id")
 
 
@@ -67,33 +69,12 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    for bucket in entries(file):
-        if isinstance(bucket, Problem):
-            yield bucket
-            continue
-        value = bucket.value if isinstance(bucket.value, dict) else {}
-        if not isinstance(value.get("results"), list):
-            yield Problem(*_why_no_bucket(value), bucket.number)
-            continue
-        for result in items(value["results"]):
-            try:
-                yield _record(bucket, value, fields(result))
-            except QuarantineError as error:
-                yield error.problem(bucket.number)
+    return each_record(results(file, "start_time", "end_time", _NO_KEY), _record)
 
 
-def _why_no_bucket(value: dict[str, Any]) -> tuple[str, str]:
-    if text(value.get("object")).startswith(_PREFIX):
-        return "a result without its bucket has no time", "save the whole page that the API answers"
-    return "not a bucket of usage", "save the whole page that the API answers"
-
-
-def _record(found: Entry, bucket: dict[str, Any], result: dict[str, Any]) -> Record:
+def _record(found: Result) -> Record:
+    result, start, end = found.value, found.start_us, found.end_us
     kind = text(result.get("object")).removeprefix(_PREFIX).removesuffix(".result")
-    start = moment_us(bucket.get("start_time"), "start_time")
-    end = moment_us(bucket.get("end_time"), "end_time")
-    if end <= start:
-        raise QuarantineError("the bucket ends before it begins")
     meters = _meters(kind, result)
     calls = _calls(kind, result)
     origin = _origin(result)
@@ -110,7 +91,7 @@ def _record(found: Entry, bucket: dict[str, Any], result: dict[str, Any]) -> Rec
         final=calls,
         service_tier=tier,
         **meters,
-        **provenance(found),
+        **provenance(found.entry),
     )
 
 

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, digest_of, label_text
-from clearbar.spend.files.entry import Counts, text
+from clearbar.spend.files.entry import Counts, each_record, text
 from clearbar.spend.files.json_records import decode, fields, items
 from clearbar.spend.files.quarantine import QuarantineError, quantity, usd
 from clearbar.spend.files.sqlite_rows import SQLITE_MAGIC, SqliteTables
@@ -80,15 +80,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
         UnreadableFile: when the file is damaged or too large.
     """
     is_database = file.head.startswith(SQLITE_MAGIC)
-    for found in _of_database(file) if is_database else _of_document(file):
-        if isinstance(found, Problem):
-            yield found
-            continue
-        try:
-            if record := _record(found):
-                yield record
-        except QuarantineError as error:
-            yield error.problem(found.number)
+    return each_record(_of_database(file) if is_database else _of_document(file), _record)
 
 
 class _Found(NamedTuple):

@@ -21,10 +21,9 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from clearbar.core.errors import Problem
 from clearbar.spend import identity
 from clearbar.spend.charge import Origin, Record, label_text
-from clearbar.spend.files.entry import Entry, provenance, text
+from clearbar.spend.files.entry import Entry, each_record, provenance, text
 from clearbar.spend.files.json_records import entries, fields
 from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of, usd
 from clearbar.spend.files.timestamps import moment_us
@@ -33,6 +32,7 @@ from clearbar.spend.shapes.provider_names import provider_named
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from clearbar.core.errors import Problem
     from clearbar.spend.files.source_file import SourceFile
 
 NAME: Final = "openrouter_activity"
@@ -59,14 +59,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    for item in entries(file):
-        if isinstance(item, Problem):
-            yield item
-            continue
-        try:
-            yield _record(item)
-        except QuarantineError as error:
-            yield error.problem(item.number)
+    return each_record(entries(file), _record)
 
 
 def _record(found: Entry) -> Record:

@@ -18,7 +18,10 @@ session and user are taken from the span, else from the nearest one around it in
 else from the resource.
 
 An event is a record when it is Claude Code's `api_request`, or `gen_ai.client.inference.operation.
-details` where its trace holds no span of a call. Metrics count the same calls again: they are
+details` where its trace holds no span of a call. A call of which Claude Code sends an event and a
+span is one charge by the request's id, in whatever files they are. A span without that id is left
+to its event; where the span alone names it, the two cannot be known for one and count twice: then
+export the events or the traces, not both. Metrics count the same calls again: they are
 never read, so that with events beside them nothing is counted twice.
 
 `clearbar.workflow` and `clearbar.task` go before the standard's own names. Ids are hexadecimal,
@@ -243,7 +246,10 @@ def _identities(span: Span, provider: str) -> list[str]:
     """Return by what the call is known, the surest first."""
     told = span.known
     response_id, request_id = text(told.get("response_id")), text(told.get("request_id"))
-    found = [identity.upstream(provider, each) for each in (response_id, request_id) if each]
+    ids = (response_id, request_id)
+    if text(told.get("operation")) == CLAUDE_CODE_SPAN:
+        ids = (request_id, response_id)  # its event, in another file, knows the request's alone
+    found = [identity.upstream(provider, each) for each in ids if each]
     trace, span_id = span.key[0], span.key[1].removeprefix("event:")
     if trace and span_id and span.event not in CLAUDE_CODE_EVENTS:
         found.append(identity.span(trace, span_id))

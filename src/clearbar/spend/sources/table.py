@@ -33,10 +33,10 @@ from clearbar.spend.charge import (
     label_text,
 )
 from clearbar.spend.files.csv_rows import csv_rows
-from clearbar.spend.files.entry import Entry, provenance
+from clearbar.spend.files.entry import Entry, each_record, provenance
 from clearbar.spend.files.json_records import entries
 from clearbar.spend.files.parquet_rows import parquet_rows
-from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of, usd
+from clearbar.spend.files.quarantine import quantity, rest_of, usd
 from clearbar.spend.files.timestamps import moment_us
 from clearbar.spend.shapes.provider_names import provider_named, service_tier_named
 
@@ -83,14 +83,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     first = list(islice(rows, _ROWS_LOOKED_AT))
     _check_columns(file, mapping, [row.value for row in first if isinstance(row, Entry)])
     reader = _Reader(mapping)
-    for row in chain(first, rows):
-        if isinstance(row, Problem):
-            yield row
-            continue
-        try:
-            yield reader.record(row)
-        except QuarantineError as error:
-            yield error.problem(row.number)
+    yield from each_record(chain(first, rows), reader.record)
 
 
 def _rows(file: SourceFile) -> Iterator[Entry | Problem]:

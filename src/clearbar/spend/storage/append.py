@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from clearbar.spend.charge import EVIDENCE_RANK, METERS, digest_of
-from clearbar.spend.columns import SHARED, STORED
+from clearbar.spend.charge import EVIDENCE_RANK, digest_of
+from clearbar.spend.columns import COST_TYPE, SHARED, STORED, TAKEN
 from clearbar.spend.engine import connect, quoted
 from clearbar.spend.prices import pricing
+from clearbar.spend.prices.price_rows import enum
 from clearbar.spend.storage.arrays import array_of, shown
-from clearbar.spend.storage.batch import Batch, kind_of
+from clearbar.spend.storage.batch import NANO_DOLLARS, Batch, kind_of, unsaid
 from clearbar.spend.storage.folder import new_name
 from clearbar.spend.storage.record_files import parquet_sql, publish_origins, publish_records
 
@@ -114,7 +115,7 @@ class Appender:
         """Take records of the file last begun as columns; none may have absurdly long names or ids.
 
         `columns` are fields of `TAKEN`, of which each record has a digest; what is not there is the
-        default. `numbers` say which of the kinds each record is of.
+        default; `NANO_DOLLARS` may be one. `numbers` say which of the kinds each record is of.
         """
         given = [self._given.setdefault((self._file, *kind), len(self._given)) for kind in kinds]
         self._batch.add_all(columns, [given[number] for number in numbers])
@@ -173,28 +174,30 @@ class Appender:
         self._origin = None
 
     def _stage(self) -> None:
-        """Make `staged`: each record with what it shares with others, which stands in `given`."""
+        """Make `staged`: each record with what it shares with others, which stands in `given`.
+
+        What all records leave out stands in no table.
+        """
         self._fill_given()
+        own: list[str] = []
+        rest: list[str] = []
+        for name, (sql, *fields) in _OWN.items():
+            told = [self._batch.tells(field) for field in fields]
+            values = (
+                f'"{field}"' if is_told else unsaid(field)
+                for field, is_told in zip(fields, told, strict=True)
+            )
+            (own if any(told) else rest).append(f"{sql.format(*values)} AS {name}")
         with self._batch.shown(self._connection, "taken"):
             self._connection.execute(
-                f"""
-                CREATE TEMP TABLE own AS
-                SELECT row_id, given_number, substr(sha256(identity), 1, 24) AS charge_id,
-                       make_timestamp(started_at_us) AS started_at,
-                       CAST(make_timestamp(started_at_us) AS DATE) AS day,
-                       make_timestamp(ended_at_us) AS ended_at,
-                       make_timestamp(seen_at_us) AS seen_at,
-                       final, calls, {", ".join(METERS)}, reasoning_tokens, reported_cost_usd,
-                       reported_cost, identity, aliases, trace_id, session_id, task_id,
-                       latency_ms, line, "offset" AS byte_offset, length AS byte_length, digest,
-                       lines
-                FROM taken"""
+                f"CREATE TEMP TABLE own AS SELECT row_id, given_number, {', '.join(own)} FROM taken"
             )
         self._batch = Batch()
+        rest.append(f"make_timestamp({self._read_at_us}) AS read_at")
         self._connection.execute(
             f"""
             CREATE TEMP VIEW staged AS
-            SELECT *, make_timestamp({self._read_at_us}) AS read_at
+            SELECT *, {", ".join(rest)}
             FROM own JOIN given USING (given_number)"""
         )
 
@@ -215,13 +218,14 @@ class Appender:
         columns |= {"parser_version": "INTEGER", "origin_id": "BIGINT", "provider": "VARCHAR"}
         columns |= dict.fromkeys(("model", "price_model", "agreements"), "VARCHAR")
         columns |= {**SHARED, "evidence": "TINYINT"}
-        values = zip(*rows, strict=True)
-        arrays = {
-            name: array_of(column, columns[name])
-            for name, column in zip(columns, values, strict=True)
-        }
+        values = dict(zip(columns, zip(*rows, strict=True), strict=True))
+        arrays = {name: array_of(column, columns[name]) for name, column in values.items()}
+        types = {**columns, **{name: _few(values[name]) for name in _SHARED_TEXTS}}
+        typed = ", ".join(f"{name}::{kind} AS {name}" for name, kind in types.items())
         with shown(self._connection, "given_rows", columns, arrays):
-            self._connection.execute("CREATE OR REPLACE TEMP TABLE given AS FROM given_rows")
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE given AS SELECT {typed} FROM given_rows"
+            )
 
     def _priced_as(
         self, origin: Origin, models: Mapping[tuple[str, str], str | None]
@@ -251,10 +255,19 @@ class Appender:
         name = new_name(self._read_at_us)
         origins = list(dict.fromkeys(origin for _, origin, _ in self._given))
         publish_origins(self._connection, self._folder, name, origins)
-        values = ", ".join(f"{column}::{kind} AS {column}" for column, kind in STORED.items())
+        values = ", ".join(
+            column if column in _ENUMERATED else f"{column}::{kind} AS {column}"
+            for column, kind in STORED.items()
+        )
         priced = f"(SELECT {values} FROM staged JOIN staged_priced USING (row_id))"
         publish_records(self._connection, self._folder.record_file(name), self._folder, priced)
         self.published.append(name)
+
+
+def _few(texts: Sequence[str]) -> str:
+    """Return the engine's type of a column of texts: where there are few, a number for each."""
+    distinct = set(texts)
+    return enum(sorted(distinct)) if len(distinct) <= _FEW_TEXTS else "VARCHAR"
 
 
 def _ranked(shared: tuple[str, ...]) -> tuple[Any, ...]:
@@ -263,5 +276,25 @@ def _ranked(shared: tuple[str, ...]) -> tuple[Any, ...]:
     return EVIDENCE_RANK[evidence], *others
 
 
+_OWN: Final = {
+    "charge_id": ("substr(sha256({}), 1, 24)", "identity"),
+    "started_at": ("make_timestamp({})", "started_at_us"),
+    "day": ("CAST(make_timestamp({}) AS DATE)", "started_at_us"),
+    "ended_at": ("make_timestamp({})", "ended_at_us"),
+    "seen_at": ("make_timestamp({})", "seen_at_us"),
+    **{name: ("{}", name) for name in TAKEN if name in STORED},
+    "reported_cost_usd": (
+        f"coalesce({{}}, CAST({{}} * 0.000000001 AS {COST_TYPE}))",
+        "reported_cost_usd",
+        NANO_DOLLARS,
+    ),
+    "byte_offset": ("{}", "offset"),
+    "byte_length": ("{}", "length"),
+}
+"""Column of `staged` -> the SQL of it, and what of a record it is made of."""
+_SHARED_TEXTS: Final = ("uri", "source", *(name for name in SHARED if name != "evidence"))
+_ENUMERATED: Final = frozenset((*_SHARED_TEXTS, "basis", "price_id", "price_version"))
+"""Texts, or of enumerated types, which a file holds as texts: a cast of each would take long."""
+_FEW_TEXTS: Final = 1_000
 _SAME: Final = ("charge_id", "source", "parser_version", "digest", "started_at")
 """Equal in all of these, two records say the same: same charge, same bytes, same reading."""

@@ -54,7 +54,7 @@ def shown(
     A column without an array says its default in every row.
     """
     values = [
-        f'{_told(name, kind) if name in arrays else _literal(defaults[name])}::{kind} AS "{name}"'
+        f'{_told(name, kind) if name in arrays else literal(defaults[name], kind)} AS "{name}"'
         for name, kind in types.items()
     ]
     connection.execute("SET pandas_analyze_sample = 0")  # a text is a text, whatever it looks like
@@ -68,16 +68,18 @@ def shown(
         connection.unregister(f"{view}_arrays")
 
 
+def literal(value: object, kind: str) -> str:
+    """Return a value of one of the engine's types in SQL; no text that is not our own."""
+    return f"NULL::{kind}" if value is None else f"'{value}'::{kind}"
+
+
 def _is_integer(kind: str) -> bool:
     return kind.endswith("INT") or kind == "INTEGER"
 
 
 def _told(name: str, kind: str) -> str:
-    return f'nullif("{name}", {_NULL})' if _is_integer(kind) else f'"{name}"'
-
-
-def _literal(value: object) -> str:
-    return "NULL" if value is None else f"'{value}'"
+    told = f'nullif("{name}", {_NULL})' if _is_integer(kind) else f'"{name}"'
+    return f"{told}::{kind}"
 
 
 def _integers(values: Sequence[int | None]) -> Array:

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import msgspec
 
-from clearbar.core.errors import LedgerError
+from clearbar.core.errors import LedgerError, refused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -62,10 +62,7 @@ class LedgerFolder:
             for name in ("records", "origins", *_DERIVED, "staging"):
                 (path / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LedgerError(
-                f"{path} cannot be made: {error.strerror}",
-                "give the workspace a folder to write to",
-            ) from error
+            raise LedgerError(*refused(path, error)) from error
 
     def record_files(self) -> dict[str, Path]:
         """Return name -> path of all published record files."""

@@ -86,7 +86,7 @@ class Settling:
                 """INSERT INTO united
                 SELECT charge_id, united_id FROM was_united WHERE input_total IS NULL"""
             )
-        joined = self._joined()
+        joined = self._joined(new, old)
         if self._find_touched():
             derived = self._publish([*new, *old], derived)
         return Settled(joined, derived)
@@ -98,9 +98,12 @@ class Settling:
         """
         self._find_repeated(mine, others)
         self._connection.execute(
-            "INSERT INTO united SELECT DISTINCT charge_id, united_id FROM was_united"
+            """
+            INSERT INTO united SELECT DISTINCT charge_id, united_id FROM was_united;
+            CREATE TEMP TABLE worn AS
+                SELECT DISTINCT charge_id FROM was_united WHERE input_total IS NOT NULL"""
         )
-        return self._joined()
+        return self._joined(mine, others)
 
     def _find_repeated(self, new: Sequence[Path], old: Sequence[Path]) -> None:
         """Make `fresh`: the ids of new records and how many have each; and `known`: by old ones."""
@@ -135,11 +138,12 @@ class Settling:
         self._connection.execute(f"INSERT INTO worn ({worn} EXCEPT FROM worn)")
         return True
 
-    def _joined(self) -> int:
+    def _joined(self, new: Sequence[Path], old: Sequence[Path]) -> int:
         """Return how many of the fresh records tell of a charge that another tells of before.
 
         Each but the first of an id, and that too where an old record has it. Of ids that are one
-        charge all but the first, or all of them.
+        charge all but the first, or all of them. Of a worn id, where each input is a charge, all
+        but the first of an input.
         """
         [joined] = self._connection.execute(
             """
@@ -152,7 +156,25 @@ class Settling:
                                  charge_id IN (FROM known) AS is_known FROM united)
                     GROUP BY united_id HAVING bool_or(is_fresh)))"""
         ).fetchone() or (0,)
-        return int(joined)
+        return int(joined) - self._told_apart(new, old)
+
+    def _told_apart(self, new: Sequence[Path], old: Sequence[Path]) -> int:
+        """Return how many charges fresh records with worn ids tell of, beyond one for each id."""
+        if not self._any("worn"):
+            return 0
+        held = f"UNION ALL BY NAME SELECT *, true AS held FROM {parquet_sql(old)}" if old else ""
+        [more] = self._connection.execute(
+            f"""
+            SELECT count(*) FILTER (NOT held) - (
+                SELECT count(*) FROM fresh SEMI JOIN worn USING (charge_id)
+                WHERE charge_id NOT IN (FROM known))
+            FROM (SELECT own_id, bool_or(held) AS held FROM (
+                SELECT {WORN_ID} AS own_id, held
+                FROM (SELECT *, false AS held FROM {parquet_sql(new)} {held})
+                SEMI JOIN worn USING (charge_id) QUALIFY {NEWEST_READING})
+                GROUP BY own_id)"""
+        ).fetchone() or (0,)
+        return int(more)
 
     def _find_touched(self) -> bool:
         """Make `touched`: the ids whose charges change, with the charges'; return whether any do.

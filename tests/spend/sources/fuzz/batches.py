@@ -170,7 +170,6 @@ def check_ingest(
         told_of = sum(_told(outcome) for _, outcome in good.values())
         frame = ledger.charges(["charge_id"])
         charges = len(ledger.engine.rows(frame)) if frame is not None else 0
-        charges -= _of_worn_ids(ledger)
         kept = store.rows("SELECT count(*) FROM problem")
     if summary.records != told_of:
         raise BrokenLaw(f"{told_of} records were told of, {summary.records} ingested")
@@ -181,16 +180,6 @@ def check_ingest(
     if int(str(next(iter(kept))[0])) != sum(min(_refused(o), MOST_KEPT) for _, o in good.values()):
         raise BrokenLaw(f"{kept} problems are kept of {summary.quarantined}")
     return summary
-
-
-def _of_worn_ids(ledger: Ledger) -> int:
-    """Return how many more charges there are than ids: one id may be given to several calls."""
-    united = ledger.folder.derived_files(ledger.folder.manifest()).get("united")
-    if united is None:
-        return 0
-    rows = ledger.engine.rows(ledger.engine.parquet([united]))
-    worn = [(charge_id, own) for charge_id, told, own in rows if told is not None]
-    return len({own for _, own in worn}) - len({charge_id for charge_id, _ in worn})
 
 
 def _refused(outcome: Outcome) -> int:

@@ -19,6 +19,7 @@ from tests.spend.sources.fuzz.texts import QUOTED
 import clearbar
 from clearbar.core.errors import ClearbarError, Problem
 from clearbar.spend.charge import MAX_QUANTITY, METERS, Record
+from clearbar.spend.files.entry import Note
 from clearbar.spend.files.source_file import MAX_DOCUMENT_BYTES, SourceFile, open_source_file
 from clearbar.spend.sources import SOURCES, Source
 
@@ -91,7 +92,9 @@ class Checked:
             source = _known_by(file)
             reader = source or _named(home)
             for item in reader.read(file) if reader else ():
-                if isinstance(item, Problem):
+                if isinstance(item, Note):
+                    self._check_problem(Problem(item.what, item.hint), ours)
+                elif isinstance(item, Problem):
                     self._check_problem(item, ours)
                     problems += 1
                 else:
