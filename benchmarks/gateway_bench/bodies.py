@@ -19,7 +19,9 @@ GAP_S: Final = 0.01
 REPLY_BYTES: Final = 1024
 _ANSWER: Final = "Your order left us on Monday and is with the carrier now. "
 _CONTEXT: Final = 'The customer says: "late again".\n'
-_CHAT: Final = {"id": "chatcmpl-0123456789abcdef", "created": 1_760_000_000, "model": "bench"}
+ID: Final = "0123456789abcdef"
+"""In each reply; the upstream puts another in its place each time, as real ones do."""
+_CHAT: Final = {"id": f"chatcmpl-{ID}", "created": 1_760_000_000, "model": "bench"}
 _USAGE: Final = {"prompt_tokens": 200, "completion_tokens": 50, "total_tokens": 250}
 _TOOL: Final = {
     "type": "function",
@@ -67,7 +69,7 @@ def _chat(text: str) -> dict[str, Any]:
 
 def _message(text: str) -> dict[str, Any]:
     return {
-        "id": "msg_0123456789abcdef",
+        "id": f"msg_{ID}",
         "type": "message",
         "role": "assistant",
         "model": "bench",

@@ -8,6 +8,7 @@ It runs on the core of the load, and its CPU time is nobody's.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from gateway_bench.bodies import GAP_S, MARKS, events, whole_reply
+from gateway_bench.bodies import GAP_S, ID, MARKS, events, whole_reply
 
 if TYPE_CHECKING:
     from gateway_bench.bodies import Api
@@ -42,13 +43,15 @@ _EVENTS: Final = {
     for api in _APIS
     for usage in (False, True)
 }
+_ID: Final = ID.encode()
+_NUMBERS: Final = itertools.count()
 _AT_ONCE: Final = {key: _SSE + b"".join(found) + _END for key, found in _EVENTS.items()}
 
 
 class Upstream(asyncio.Protocol):
     """One connection of a gateway; requests on it come one after another."""
 
-    __slots__ = ("_at", "_data", "_events", "_loop", "_total", "_transport")
+    __slots__ = ("_at", "_data", "_events", "_id", "_loop", "_total", "_transport")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -56,6 +59,7 @@ class Upstream(asyncio.Protocol):
         self._data = b""
         self._total = 0
         self._at = 0
+        self._id = _ID
         self._events: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -81,21 +85,22 @@ class Upstream(asyncio.Protocol):
 
     def _answer(self, request: bytes) -> None:
         api: Api = "messages" if request.find(b"/messages ", 0, 200) > 0 else "chat"
+        self._id = b"%016x" % next(_NUMBERS)
         if not _STREAMED.search(request):
-            self._transport.write(_WHOLE[api])
+            self._transport.write(_WHOLE[api].replace(_ID, self._id, 1))
             return
         key = api, bool(_USAGE.search(request))
         if _IDLE in request:
-            self._transport.write(_SSE + _EVENTS[key][0])
+            self._transport.write(_SSE + _EVENTS[key][0].replace(_ID, self._id))
         elif _GAPS in request:
             self._events, self._at = _EVENTS[key], 0
             self._transport.write(_SSE)
             self._more()
         else:
-            self._transport.write(_AT_ONCE[key])
+            self._transport.write(_AT_ONCE[key].replace(_ID, self._id))
 
     def _more(self) -> None:
-        event = self._events[self._at]
+        event = self._events[self._at].replace(_ID, self._id)
         self._at += 1
         if self._at == len(self._events):
             self._transport.write(event + _END)
