@@ -8,6 +8,10 @@ and system time of all processes of a system, by their clocks, with what is done
 Linux only. nginx and wrk come from the machine; LiteLLM, TensorZero and Portkey from their
 registries, as pinned, once, into build/peers. What is missing is named with the reason.
 
+"clearbar" waits for the disk before a reply ends, as it does by default: what it acknowledged
+outlives a crash of the machine. "clearbar-process" does not wait: that outlives a kill of its
+processes only. The limits are those of the first.
+
 Ratios mean something; the microseconds in brackets are of this machine and this hour. Exit 1 when a
 limit is broken, or cannot be judged because Clearbar or nginx is missing.
 """
@@ -42,6 +46,7 @@ SYSTEMS: Final[dict[str, Callable[[Site], System]]] = {
     "direct": systems.direct,
     "nginx": systems.nginx,
     "clearbar": systems.clearbar,
+    "clearbar-process": partial(systems.clearbar, name="clearbar-process", durability="process"),
     "tensorzero": peers.tensorzero,
     "portkey": peers.portkey,
     "litellm": peers.litellm,

@@ -198,12 +198,12 @@ usd = "1000000"
 _ORGANISATION: Final = '\n[[budget]]\nscope = "organisation"\nusd = "1000000"\n'
 
 
-def clearbar(site: Site) -> System:
+def clearbar(site: Site, name: str = "clearbar", durability: str = "disk") -> System:
     """Start Clearbar as a user would: keys, routes with a tool in force, and two budgets each."""
     folder = Path(tempfile.mkdtemp(prefix="clearbar-", dir=site.folder))
     port, admin = free_port(), free_port()
     head = '[workspace]\nname = "Benchmark"\n\n[gateway]\nworkers = 1\n'
-    head += f"port = {port}\nadmin_port = {admin}\n"
+    head += f'port = {port}\nadmin_port = {admin}\ndurability = "{durability}"\n'
     workflows = (
         _WORKFLOW.format(api=api, kind=kind, upstream=site.upstream)
         for api, (kind, _, _) in _KINDS.items()
@@ -222,10 +222,10 @@ def clearbar(site: Site) -> System:
     said = subprocess.run([_CLEARBAR, "--version"], capture_output=True, text=True, check=True)
     note = (
         "one worker and its supervisor; key checked, model rewritten, two budgets held and settled,"
-        " the journal written before the reply ends, the ledger charged"
+        f" the journal written before the reply ends ({durability}), the ledger charged"
     )
     version = said.stdout.split()[-1]
-    return System("clearbar", version, note, ways, process, accounts_later=True)
+    return System(name, version, note, ways, process, accounts_later=True)
 
 
 def _key(folder: Path, workflow: str) -> str:
