@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clearbar.route.http.heads import UnfitHeader, header_lines, ready_head, reply_head
+from clearbar.route.http.heads import UnfitHeader, header_lines, reply_head, status_line
 
 
 def test_a_reply_head_may_have_no_headers() -> None:
@@ -41,4 +41,5 @@ def test_headers_about_framing_are_not_written_twice(name: bytes) -> None:
 
 def test_lines_that_are_ready_make_the_head_that_their_headers_make() -> None:
     headers, framing = [(b"a", b"b"), (b"c", b"d")], b"content-length: 2\r\n"
-    assert ready_head(200, header_lines(headers), framing) == reply_head(200, headers, framing)
+    ready = b"%b%b\r\n%b\r\n" % (status_line(200), header_lines(headers), framing)
+    assert ready == reply_head(200, headers, framing)

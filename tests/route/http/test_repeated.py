@@ -118,6 +118,69 @@ def test_a_head_that_comes_again_brings_the_same_memory() -> None:
     assert other.memory is not first.memory
 
 
+def test_a_body_that_comes_in_pieces_brings_the_memory_of_its_head_too() -> None:
+    reader, memories = RequestReader(LIMITS), []
+    for size in (90, 90, 70):
+        data = request(b"x" * size)
+        assert read_on(reader, data[:-50]) == []
+        assert read_on(reader, data[-50:-20]) == []
+        memories.append(one(reader, data[-20:]).memory)
+    assert memories[0] is memories[1] is memories[2] is not None
+    assert one(reader, request(b"hi")).memory is memories[0]
+
+
+@given(st.lists(st.sampled_from([1, 4095, 4096, 9000]), min_size=1, max_size=6))
+def test_pieces_of_a_body_are_joined_whatever_their_sizes(sizes: list[int]) -> None:
+    reader, body = RequestReader(Limits()), bytes(range(256)) * 300
+    whole = request(body)
+    one(reader, whole)
+    at = len(whole) - sum(sizes)
+    assert read_on(reader, whole[:at]) == []
+    for size in sizes[:-1]:
+        assert read_on(reader, whole[at : at + size]) == []
+        at += size
+    assert one(reader, whole[at:]).body == body
+
+
+def test_what_comes_behind_a_body_in_pieces_is_the_next_request() -> None:
+    reader, whole = RequestReader(LIMITS), request(b"x" * 90)
+    one(reader, whole)
+    assert read_on(reader, whole[:-50]) == []
+    found = read_on(reader, whole[-50:] + request(b"hi") + b"POST")
+    assert [len(each.body) for each in found if not isinstance(each, str)] == [90, 2]
+
+
+def test_bodies_in_pieces_count_against_what_all_may_hold() -> None:
+    limits = Limits(max_gathered_bytes=100)
+    reader, whole = RequestReader(limits), request(b"x" * 90)
+    one(reader, whole)
+    assert read_on(reader, whole[:-50]) == []
+    one(reader, whole[-50:])
+    assert limits.gathered.size == 90
+    reader.let_go()
+    assert limits.gathered.size == 0
+    large = request(b"x" * 120)
+    assert read_on(reader, large[:-50]) == []
+    assert str(read_on(reader, large[-50:])).startswith("503")
+
+
+def test_a_stranger_gets_no_room_for_a_body_in_pieces() -> None:
+    reader, whole = RequestReader(Limits(), "", lambda _: False), request(b"x" * 90)
+    one(reader, whole)
+    assert read_on(reader, whole[:-50]) == []
+    assert str(read_on(reader, whole[-50:])).startswith("401")
+
+
+def test_connections_with_one_head_share_its_memory_and_keep_their_peers() -> None:
+    limits = Limits()
+    first, second = RequestReader(limits, "a"), RequestReader(limits, "b")
+    one(first, request(b"hi"))
+    one(second, request(b"hello"))
+    found = one(first, request(b"hi")), one(second, request(b"hi"))
+    assert found[0].memory is found[1].memory is not None
+    assert [each.peer for each in found] == ["a", "b"]
+
+
 def test_a_client_whose_heads_all_differ_is_not_remembered_for_long() -> None:
     reader = RequestReader(LIMITS)
     heads = [request(b"hi", b"A: %d\r\n" % number) for number in range(6)]

@@ -23,7 +23,7 @@ from tests.route.journal.journals import append, ended, held, journal, write
 from clearbar.core.errors import ClearbarError
 from clearbar.route.journal.entry import Held
 from clearbar.route.journal.reader import entries, is_alive
-from clearbar.route.journal.writer import SWIFT_S, Journal
+from clearbar.route.journal.writer import SWIFT_COMMITS, SWIFT_S, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -378,7 +378,7 @@ def threads_of_waits(folder: Path, work: Callable[[Journal], None]) -> list[int]
     used: list[int] = []
 
     async def main(opened: Journal) -> None:
-        opened._pace_s = 0.0
+        opened._swift = SWIFT_COMMITS
         sync = opened._segment.sync
 
         class Watched:
@@ -422,24 +422,20 @@ def test_while_another_call_is_in_flight_nobody_waits_in_the_loop(tmp_path: Path
     assert done == ["durable"]
 
 
-def test_a_disk_is_quick_that_has_been_so_of_late(tmp_path: Path) -> None:
+def test_a_disk_is_quick_when_it_has_been_so_each_time_of_late(tmp_path: Path) -> None:
     async def main(opened: Journal) -> None:
-        assert opened._pace_s >= SWIFT_S
-        opened._note_pace(SWIFT_S / 10)
-        for _ in range(7):
-            assert opened._pace_s < SWIFT_S
-            opened._note_pace(10.0)
-        opened._note_pace(10.0)
-        assert opened._pace_s >= SWIFT_S
-        opened._note_pace(SWIFT_S / 10)
-        assert opened._pace_s < SWIFT_S
+        for _ in range(SWIFT_COMMITS):
+            opened._note_pace(SWIFT_S / 2)
+        assert opened._swift == SWIFT_COMMITS
+        opened._note_pace(SWIFT_S)
+        assert opened._swift == 0
 
     in_a_loop(tmp_path, main)
 
 
-@pytest.mark.parametrize("pace_s", [SWIFT_S, 0.0])
+@pytest.mark.parametrize("swift", [0, SWIFT_COMMITS])
 def test_who_waits_for_a_disk_that_fails_is_told_so_and_who_comes_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pace_s: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swift: int
 ) -> None:
     told: list[str] = []
 
@@ -447,7 +443,7 @@ def test_who_waits_for_a_disk_that_fails_is_told_so_and_who_comes_later(
         raise OSError(5, "Input/output error")
 
     async def main(opened: Journal) -> None:
-        opened._pace_s = pace_s
+        opened._swift = swift
         opened.append(held())
         position = opened.append(ended())
         monkeypatch.setattr(os, "fdatasync", fail)
@@ -464,7 +460,7 @@ def test_a_disk_that_fails_in_the_loop_breaks_the_journal(tmp_path: Path) -> Non
     broken: list[str] = []
 
     async def main(opened: Journal) -> None:
-        opened._pace_s = 0.0
+        opened._swift = SWIFT_COMMITS
         descriptor = os.dup(opened._segment._descriptor)
         os.close(opened._segment._descriptor)
         opened.append(held())

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import pytest
@@ -18,12 +18,16 @@ from clearbar.route.journal.entry import Ended, Held
 from clearbar.route.journal.reader import entries
 from clearbar.route.serving import plain
 from clearbar.route.serving.exchange import Exchange
+from clearbar.route.serving.inquiry import claim_of
+from clearbar.route.serving.lane import Lane
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
     from clearbar.route.journal.entry import Entry
+    from clearbar.route.serving.inquiry import Claim
+    from clearbar.route.wire.asked import Asked
 
 ERROR = whole(b'{"error":{"message":"x"}}', b"500 No", b"retry-after: 0\r\n")
 USAGE = b'{"prompt_tokens":2,"completion_tokens":3,"total_tokens":5}'
@@ -67,6 +71,12 @@ def upstream() -> Iterator[RawUpstream]:
     SEEN.clear()
     with RawUpstream(answer) as opened:
         yield opened
+
+
+class Upstream(Protocol):
+    """Wherever requests are answered."""
+
+    url: str
 
 
 class Client:
@@ -114,7 +124,7 @@ def ordinary(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @asynccontextmanager
-async def client(folder: Path, upstream: RawUpstream) -> AsyncIterator[Client]:
+async def client(folder: Path, upstream: Upstream) -> AsyncIterator[Client]:
     async with world(folder, upstream.url) as it:
         reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
         try:
@@ -166,6 +176,31 @@ def test_the_straight_way_says_what_the_ordinary_one_says(
         assert all(said_of(each) == said_of(kind[0]) for each in kind)
     assert [each.call_id for each in held] == [each.call_id for each in ended]
     assert len({each.trace_id for each in held}) == len({each.span_id for each in held}) == 4
+
+
+def test_a_lane_claims_what_the_ordinary_way_claims(
+    upstream: RawUpstream, tmp_path: Path, ordinary: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same, claim = [], Lane.claim
+
+    def compared(lane: Lane, asked: Asked) -> Claim:
+        found, settings = claim(lane, asked), lane.force.table.settings
+        same.append(found == claim_of(lane.operation, asked, lane.prices, settings))
+        return found
+
+    monkeypatch.setattr(Lane, "claim", compared)
+
+    async def main() -> None:
+        async with client(tmp_path, upstream) as at:
+            await warmed(at, ordinary)
+            for limit in (0, 1, 257, 5000, None):
+                await at.ask(max_tokens=limit)
+            await at.ask(n=2)
+            await at.ask(messages=[{"role": "user", "content": [{"type": "image_url"}]}])
+
+    asyncio.run(main())
+    assert len(same) >= 7
+    assert all(same)
 
 
 def test_the_tool_is_asked_alike_but_for_the_trace(

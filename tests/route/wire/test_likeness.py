@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.route.wire.asking import CHAT
 
 from clearbar.route.wire.asked import Asked
-from clearbar.route.wire.metering import Events, meter_for
+from clearbar.route.wire.likeness import Alike
+from clearbar.route.wire.metering import Events, events_of, meter_for
 
 if TYPE_CHECKING:
     from clearbar.route.wire.likeness import Likeness
@@ -106,6 +107,62 @@ def test_what_says_more_than_a_text_is_not_alike(event: bytes) -> None:
     like = learned(chunk("one", blind="abc"))
     assert like is not None
     assert like.text_in(event, 0, len(event)) == 0
+
+
+FIRST = (
+    b'data: {"id":"%b","model":"m","choices":[{"index":0,"delta":{"role":"a","content":""}}]}\n\n'
+)
+
+
+def stream_of(own: bytes, texts: list[str], **more: Any) -> list[bytes]:
+    words = [chunk(text, **more).replace(b"chatcmpl-1", own) for text in texts]
+    return [FIRST % own, *words, END, USAGE, DONE]
+
+
+@given(st.lists(st.tuples(st.lists(WORDS, max_size=6), st.booleans()), max_size=4), st.booleans())
+def test_the_likeness_of_one_stream_holds_in_the_next(
+    streams: list[tuple[list[str], bool]],
+    blinds: bool,  # noqa: FBT001 - of hypothesis
+) -> None:
+    alike = Alike()
+    more: dict[str, Any] = {"blind": "abc", "usage": True} if blinds else {}
+    for number, (words, wants) in enumerate(streams):
+        meter = events_of(CHAT, Asked(stream=True, wants_usage=wants), alike)
+        pieces = stream_of(b"c-%d" % number, words, **more)
+        passed = b"".join([meter.feed(piece) for piece in pieces]) + meter.finish()
+        assert (passed, meter.metered()) == read(pieces, likens=False, wants_usage=wants)
+
+
+def test_after_the_first_event_of_a_stream_its_likeness_is_known_from_the_one_before() -> None:
+    alike = Alike()
+    for own in (b"c-1", b"another"):
+        meter = events_of(CHAT, Asked(stream=True), alike)
+        first, word, *_ = stream_of(own, ["one"])
+        meter.feed(first)
+        known = meter.like
+        meter.feed(word)
+    assert known is not None
+    assert known.text_in(word, 0, len(word)) == 3
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        DONE,
+        b": comment\n\n",
+        b'event: x\ndata: {"id":"c","choices":[]}\n\n',
+        b'data: {"id":"c","usage":null,"choices":[]}\n\n',
+        b'data: {"id":"c","us\\u0061ge":null,"choices":[]}\n\n',
+        b'data: {"id":"c","error":{},"choices":[]}\n\n',
+        b'data: {"id":{"choices":[]}}\n\n',
+        b'data: {"id":"a text with \\"choices\\":[]"}\n\n',
+        b'data: {"id":"c" "choices":[]}\n\n',
+    ],
+)
+def test_an_odd_first_event_tells_nothing_of_those_that_follow(first: bytes) -> None:
+    like = learned(chunk("one"))
+    assert like is not None
+    assert like.in_stream(first) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from clearbar.route.wire import reading
 from clearbar.route.wire.asked import Asked, BadBody
 from clearbar.route.wire.fields import FIELDS
 from clearbar.route.wire.layout import layout_of
-from clearbar.route.wire.metering import meter_for
+from clearbar.route.wire.metering import meter_for, whole_metered
+from clearbar.route.wire.plain_answer import read_plain_answer
 from clearbar.route.wire.plain_chat import read_plain_chat
 from clearbar.route.wire.reading import read_body
 from clearbar.route.wire.rewriting import rewrite
@@ -68,7 +69,8 @@ def member_by_member(body: bytes) -> Asked:
 
 
 def said(asked: Asked) -> dict[str, Any]:
-    return {name: getattr(asked, name) for name in asked.__struct_fields__ if name != "layout"}
+    how = {"layout", "is_plain", "model_at"}
+    return {name: getattr(asked, name) for name in asked.__struct_fields__ if name not in how}
 
 
 @given(CHATS)
@@ -93,9 +95,16 @@ def test_a_chat_is_read_in_one_go_as_member_by_member(fields: dict[str, Any]) ->
 
 def test_the_usual_chat_is_read_in_one_go() -> None:
     body = compact({"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True})
-    assert read_plain_chat(Asked(), layout_of(body))
+    assert read_plain_chat(layout_of(body), 1)
 
 
+def _details(*names: str) -> list[dict[str, Any]]:
+    counts = (0, 1, 5, 1.0, None)
+    said = [dict.fromkeys((names[0], "audio_tokens"), count) for count in counts]
+    return said + [{name: count} for name in names for count in counts]
+
+
+USED = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 USAGE: st.SearchStrategy[Any] = st.sampled_from(
     [
         None,
@@ -103,6 +112,21 @@ USAGE: st.SearchStrategy[Any] = st.sampled_from(
         7,
         {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
         {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 8},
+        {"prompt_tokens": 3.0, "completion_tokens": 4, "total_tokens": 7},
+        {"prompt_tokens": -3, "completion_tokens": 4, "total_tokens": 1},
+        {"prompt_tokens": 3, "completion_tokens": True, "total_tokens": 4},
+        {"prompt_tokens": 10**13, "completion_tokens": 4, "total_tokens": 10**13 + 4},
+        *(
+            {
+                "prompt_tokens": 3,
+                "completion_tokens": 4,
+                "total_tokens": 7,
+                "prompt_tokens_details": inputs,
+                "completion_tokens_details": outputs,
+            }
+            for inputs in (None, {}, 7, *_details("cached_tokens", "cache_write_tokens"))
+            for outputs in (None, {}, *_details("reasoning_tokens", "audio_tokens"))
+        ),
         {"input_tokens": 3, "output_tokens": 4, "service_tier": "priority", "speed": "fast"},
     ]
 )
@@ -139,6 +163,33 @@ def test_a_reply_is_metered_in_one_go_as_field_by_field(reply: Any, operation: A
     told.take(as_object(decoded(body)))
     told.complete = True
     assert meter.metered() == told.metered()
+    assert whole_metered(operation, body) == told.metered()
+
+
+@given(USAGE, st.sampled_from([None, "default", "flex"]), st.sampled_from([None, "stop", "a b"]))
+@example(USED | {"prompt_tokens_details": {"cached_tokens": 2}}, None, "stop")
+@example(USED | {"prompt_tokens_details": {"cached_tokens": 4}}, None, "stop")
+@example(USED | {"prompt_tokens_details": {"cache_write_tokens": 0}}, None, "stop")
+@example(USED | {"prompt_tokens_details": {"cache_write_tokens": 1}}, None, "stop")
+@example(USED | {"completion_tokens_details": {"reasoning_tokens": 2}}, None, "stop")
+@example(USED | {"completion_tokens_details": {"reasoning_tokens": 5}}, None, "stop")
+@example(USED | {"completion_tokens_details": {"audio_tokens": 1}}, None, "stop")
+def test_an_answer_without_an_error_is_metered_in_one_go_as_field_by_field(
+    usage: Any, tier: str | None, finish: str | None
+) -> None:
+    reply = {"id": "c", "model": "m", "service_tier": tier, "usage": usage}
+    body = compact(reply | {"choices": [{"finish_reason": finish}]})
+    told = Told(CHAT)
+    told.output_bytes = len(body)
+    told.take(as_object(decoded(body)))
+    told.complete = True
+    assert whole_metered(CHAT, body) == told.metered()
+
+
+def test_the_usual_answer_is_read_in_one_go() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    body = compact({"id": "c", "choices": [{"finish_reason": "stop"}], "usage": usage})
+    assert read_plain_answer(body) == whole_metered(CHAT, body)
 
 
 @given(CHATS, st.sampled_from(["other", "gpt-5-mini", 'a"b']), st.sampled_from([b"", b" ", b" \t"]))

@@ -122,7 +122,8 @@ def test_nulls_are_as_if_they_were_not_there() -> None:
     nothing = dict.fromkeys((*names, *more))
     asked, plain = read_body(CHAT, chat(**nothing)), read_body(CHAT, chat())
     asked.layout = plain.layout = None
-    asked.input_tokens = plain.input_tokens
+    asked.input_tokens, asked.is_plain = plain.input_tokens, plain.is_plain
+    asked.model_at = plain.model_at
     assert asked == plain
 
 

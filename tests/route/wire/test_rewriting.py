@@ -25,7 +25,7 @@ from tests.route.wire.objects import spelled
 
 from clearbar.route.wire.layout import layout_of
 from clearbar.route.wire.reading import Asked, read_body
-from clearbar.route.wire.rewriting import rewrite
+from clearbar.route.wire.rewriting import asking_usage, rewrite
 
 if TYPE_CHECKING:
     from clearbar.route.wire.operation import Operation
@@ -48,6 +48,12 @@ def test_the_model_changes_in_its_place() -> None:
     body = b'{ "messages" : [ {"model":"gpt-5-mini"} ] , "model" : "gpt-5-mini" , "x" : 1.0 }'
     expected = b'{ "messages" : [ {"model":"gpt-5-mini"} ] , "model" : "m-2" , "x" : 1.0 }'
     assert changed(CHAT, body, model="m-2") == expected
+
+
+def test_a_plain_stream_asks_for_its_usage_as_any_other() -> None:
+    for body in (chat(stream=True), b' { "stream" : true , "model" : "gpt-5-mini", "messages":[]}'):
+        assert read_body(CHAT, body).stream
+        assert asking_usage(body) == changed(CHAT, body, ask_usage=True)
 
 
 def test_a_limit_is_lowered_and_never_raised() -> None:

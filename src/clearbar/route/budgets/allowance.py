@@ -90,11 +90,12 @@ class Allowance:
         Returns:
             None: the store has to be asked; await `hold`.
         """
-        if accounts and self._trade.is_stale():
+        trade, leases = self._trade, self._leases
+        if accounts and trade.is_stale():
             return None
         found = []
         for account in accounts:
-            lease = self._leases.get(account.id)
+            lease = leases.get(account.id)
             if lease is None:
                 return None
             if lease.account is not account and self._changed(lease, account):
@@ -105,10 +106,9 @@ class Allowance:
                 return self._known_short(lease, least_nusd)
             found.append(lease)
         for lease in found:
-            lease.take(wanted_nusd)
-            if lease.free < lease.mark:
-                self._trade.ask_ahead(lease)
-        return Holding(accounts, wanted_nusd, found, self._trade.worker)
+            if lease.take(wanted_nusd) < lease.mark:
+                trade.ask_ahead(lease)
+        return Holding(accounts, wanted_nusd, found, trade.worker)
 
     async def hold(
         self, accounts: Sequence[Account], wanted_nusd: int, least_nusd: int, *, begun: bool

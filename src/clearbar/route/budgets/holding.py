@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from clearbar.core.errors import ClearbarError
 from clearbar.route.budgets.account import MOST_NUSD
 
@@ -116,13 +118,14 @@ class Lease:
         """Whether only begun work may go on."""
         return self.drain is not None and self.elsewhere + self.spent >= self.drain
 
-    def take(self, amount: int) -> None:
-        """Move an amount from what is free to what is held."""
+    def take(self, amount: int) -> int:
+        """Move an amount from what is free to what is held; return what is free then."""
         self.calls += 1
-        self.free -= amount
+        self.free = free = self.free - amount
         self.held += amount
-        if self.free < self.lowest:  # noqa: PLR1730 - min() takes twice as long
-            self.lowest = self.free
+        if free < self.lowest:  # noqa: PLR1730 - min() takes twice as long
+            self.lowest = free
+        return free
 
     def miss(self, amount: int, now_s: float, for_s: float) -> None:
         """Note what a call could not get."""
@@ -144,24 +147,15 @@ class Lease:
         self.free += amount - cost
 
 
-class Holding:
+class Holding(msgspec.Struct, eq=False, gc=False):
     """Money of several accounts, held for one call: the same amount in each."""
 
-    __slots__ = ("accounts", "amount_nusd", "leases", "open", "worker")
-
-    def __init__(
-        self,
-        accounts: Sequence[Account],
-        amount_nusd: int,
-        leases: Sequence[Lease],
-        worker: str,
-    ) -> None:
-        self.accounts = accounts
-        self.amount_nusd = amount_nusd
-        self.leases = leases
-        self.worker = worker
-        """Belongs into `Held.worker`: recovery counts a call where it was held."""
-        self.open = True
+    accounts: Sequence[Account]
+    amount_nusd: int
+    leases: Sequence[Lease]
+    worker: str
+    """Belongs into `Held.worker`: recovery counts a call where it was held."""
+    open: bool = True
 
     @property
     def account_ids(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clearbar.route.http.pool import Pool
+    from clearbar.route.http.repeated_reply import RepeatedReply
     from clearbar.route.http.upstream_connection import UpstreamConnection
 
 BrokenKind = Literal["connect", "tls", "timeout", "reset", "protocol", "too_large"]
@@ -44,6 +45,19 @@ class Broken:
     """Whether the request may have reached the upstream; False only where it is certain not."""
     what: str
     """In words of ours, which quote nothing."""
+
+
+class Passage(Protocol):
+    """Takes the chunks of a body past the listener, as they are on the wire."""
+
+    def take(self, chunk: bytes) -> bool:
+        """Take bytes where a chunk begins, if they are one chunk that it knows; else do nothing."""
+
+    def has_moved(self) -> bool:
+        """Return whether it has taken anything since this was last asked."""
+
+    def pour(self) -> int:
+        """Hand over what was counted; return how much content it has taken since the last time."""
 
 
 class Listener(Protocol):
@@ -82,12 +96,14 @@ class Asking:
     """One request to an upstream, until its reply is whole."""
 
     __slots__ = (
+        "bare",
         "begun_at",
         "body",
         "connection",
         "flow",
         "head",
         "listener",
+        "on_whole",
         "patience",
         "paused",
         "pool",
@@ -107,9 +123,14 @@ class Asking:
         self.whole = False
         """Whether the last byte of the reply has come. True inside `on_body` tells that this piece
         is the last, and that `on_end` follows at once."""
-        self.flow: Callable[[bytes], int] | None = None
-        """Takes whole chunks of the body as they are on the wire, where one begins; it returns how
-        much is in one, or 0 where it did nothing: then the listener hears of it."""
+        self.bare = True
+        """Inside `on_head`: whether nothing of the body came with the head."""
+        self.flow: Passage | None = None
+        """Set by the listener inside `on_body`: takes what comes next past it, as long as it can.
+        What it does not take the listener hears of, and sets it again."""
+        self.on_whole: Callable[[RepeatedReply, bytes], None] | None = None
+        """Takes the place of the listener for a reply that comes whole, in one piece, under a head
+        that came before; `on_end` has then happened."""
         self.paused = False
         self.connection: UpstreamConnection | None = None
         self.stage = CONNECTING
@@ -140,7 +161,7 @@ class Asking:
 
     def late(self, now: float) -> str | None:
         """Return what took too long, None where nothing did."""
-        if self.since == _NOT_YET:
+        if self.since == _NOT_YET or (self.flow is not None and self.flow.has_moved()):
             self.since = now
         if self.begun_at == _NOT_YET:
             self.begun_at = now

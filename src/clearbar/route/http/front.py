@@ -120,6 +120,9 @@ class Front(asyncio.Protocol):
             if again is not None:
                 self._serve(again)
                 return
+            if self._reader.begin_again(data):
+                self._wait()
+                return
         if len(data) > _READ_AT_ONCE:
             self._read_on(data)
         else:
@@ -160,7 +163,8 @@ class Front(asyncio.Protocol):
 
     def finished(self) -> None:
         """Go on after a reply."""
-        self._reader.let_go()
+        if self._reader.gathered:
+            self._reader.let_go()
         reply, self._reply = self._reply, None
         if reply is None or self._phase == _CLOSING:
             return

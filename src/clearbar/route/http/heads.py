@@ -53,16 +53,16 @@ def reply_head(status: int, headers: Headers, framing: bytes) -> bytes:
     Raises:
         UnfitHeader: when a name or value holds CR, LF or NUL.
     """
-    line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    line = status_line(status)
     fields = header_lines(headers)
     if fields:
         return b"%b%b\r\n%b\r\n" % (line, fields, framing)
     return b"%b%b\r\n" % (line, framing)
 
 
-def ready_head(status: int, lines: bytes, framing: bytes) -> bytes:
-    """Return the head of a reply of what `header_lines` gave, and is not looked at again."""
-    return b"%b%b\r\n%b\r\n" % (_STATUS_LINES[status], lines, framing)
+def status_line(status: int) -> bytes:
+    """Return the first line of a reply, with its line end."""
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
 
 
 def header_lines(headers: Headers) -> bytes:

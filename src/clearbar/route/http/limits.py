@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 
 @dataclass(slots=True)
@@ -34,6 +35,10 @@ class Limits:
     max_gathered_bytes: int = 512 * 2**20
     """Of all bodies together that did not come in one piece, until their replies have ended."""
     gathered: Gathered = field(default_factory=Gathered, compare=False)
+    heads: WeakValueDictionary[tuple[bytes, bytes], object] = field(
+        default_factory=WeakValueDictionary, compare=False, repr=False
+    )
+    """Heads that connections remember, by what stands before and behind the body's length."""
     unsent_high_bytes: int = 64 * 2**10
     """Unsent bytes above which a reply is `full`; it is drained at a quarter of them."""
     max_unsent_bytes: int = 8 * 2**20
@@ -55,7 +60,7 @@ class UpstreamLimits:
     """Requests that wait for a connection; one more is refused."""
     connect_s: float = 30.0
     """When the opening of a connection is given up, however patient the requests are."""
-    max_idle: int = 128
+    max_idle: int = 512
     """Connections that are kept without a request."""
     idle_s: float = 55.0
     max_age_s: float = 900.0

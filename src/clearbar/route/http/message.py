@@ -83,22 +83,37 @@ class Reply(Protocol):
     full: bool
     """The client reads too slowly: feed nothing more until `on_drained`."""
     on_gone: Callable[[], None] | None
+    on_full: Callable[[], None] | None
+    """Called when it becomes `full`: maybe inside of what was written."""
     on_drained: Callable[[], None] | None
 
     def send(self, status: int, headers: Headers, body: bytes) -> None:
         """Send the whole reply in one write."""
 
-    def send_lines(self, status: int, lines: bytes, body: bytes) -> None:
-        """Send the whole reply; its headers as `heads.header_lines` made them, checked before."""
+    def send_lines(self, lines: bytes, body: bytes) -> None:
+        """Send the whole reply, whose status has a body.
+
+        `lines` are those of the status and of the headers, without the last line end and without
+        framing, as `heads.status_line` and `heads.header_lines` made them, checked before.
+        """
 
     def start(self, status: int, headers: Headers, length: int | None) -> None:
         """Send the head; `length` of the body where it is known, else it goes in chunks."""
 
+    def start_lines(self, lines: bytes, piece: bytes) -> None:
+        """Send the head of a reply in chunks, and the first piece, if any, in one write.
+
+        Its status has a body; `lines` are as above.
+        """
+
     def write(self, piece: bytes) -> None:
         """Send a piece of the body."""
 
-    def write_chunk(self, chunk: bytes) -> bool:
-        """Send one whole chunk with its framing; False, and nothing sent, where that cannot be."""
+    def passage(self) -> Callable[[bytes], None] | None:
+        """Return what sends whole chunks with their framing, until the reply is full or ends.
+
+        None where that cannot be: in a reply that is not in chunks, has not quite begun, is full.
+        """
 
     def end(self, last: bytes = b"") -> None:
         """Send the last piece and what ends the body, in one write."""

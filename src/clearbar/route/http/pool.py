@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from clearbar.core.errors import ClearbarError
 from clearbar.route.http.asking import NOBODY, OVER, Broken
 from clearbar.route.http.repeated_reply import Repeated
+from clearbar.route.http.repeated_stream import RepeatedStreams
 from clearbar.route.http.upstream_connection import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Pool:
         self.asked: set[Asking] = set()
         """Those in flight and those that wait."""
         self.repeated = Repeated()
+        self.streams = RepeatedStreams()
         self._loop = loop
         self._context = context
         self._idle: list[UpstreamConnection] = []
@@ -91,6 +93,7 @@ class Pool:
     def give_up(self, asking: Asking) -> None:
         """Forget a request; what it waits for or uses is let go."""
         asking.stage, asking.listener, asking.flow = OVER, NOBODY, None
+        asking.on_whole = None
         self.asked.discard(asking)
         connection, asking.connection = asking.connection, None
         if connection is not None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 import httptools
 
+from clearbar.route.http.head_rules import check_repeated, checked_method
 from clearbar.route.http.message import Request
 from clearbar.route.http.refused import Refused, malformed
-from clearbar.route.http.repeated import RepeatedHead
+from clearbar.route.http.repeated import Begun, RepeatedHead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,29 +24,8 @@ if TYPE_CHECKING:
     from clearbar.route.http.limits import Limits
     from clearbar.route.http.message import Headers
 
-_METHODS: Final = {
-    each.encode(): each for each in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-}
-_OLD_METHODS: Final = frozenset({"GET", "POST", "HEAD"})
-_ONCE: Final = frozenset(
-    {
-        b"api-key",
-        b"authorization",
-        b"content-encoding",
-        b"content-length",
-        b"content-type",
-        b"expect",
-        b"host",
-        b"proxy-authorization",
-        b"traceparent",
-        b"transfer-encoding",
-        b"x-api-key",
-        b"x-goog-api-key",
-    }
-)
-"""Headers by which somebody decides: two of them could be two decisions."""
 _SPECIAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
-_OURS: Final = b"x-clearbar-"
+_HEAD_END: Final = b"\r\n\r\n"
 _CHANGES: Final = 4
 """After so many heads, each another one, none is remembered any more."""
 
@@ -54,12 +34,13 @@ class RequestReader:
     """Feed it bytes, take whole requests from `ready`."""
 
     __slots__ = (
+        "_again",
         "_between",
         "_body",
         "_changes",
         "_closed",
         "_fed",
-        "_gathered",
+        "_head",
         "_headers",
         "_known",
         "_length",
@@ -74,6 +55,7 @@ class RequestReader:
         "_target",
         "_welcome",
         "begun",
+        "gathered",
         "in_body",
         "ready",
         "wants_continue",
@@ -95,7 +77,7 @@ class RequestReader:
         self._limits = limits
         self._peer = peer
         self._welcome = welcome
-        self._gathered = 0
+        self.gathered = 0
         """Bytes that are counted against what all connections together may hold."""
         self._parser = httptools.HttpRequestParser(self)
         self._closed = False
@@ -116,6 +98,10 @@ class RequestReader:
         """Whether nothing of the next request has come yet."""
         self._changes = 0
         """Heads since one came again."""
+        self._head = b""
+        """Of a request that is not whole, and whose head came in one piece."""
+        self._again: Begun | None = None
+        """A request with that head, whose body is still coming."""
         self._repeated: RepeatedHead | None = None
         """The head that came last: most come again."""
 
@@ -128,10 +114,14 @@ class RequestReader:
         """
         if self._closed:
             return
-        if self._between and not self.ready and isinstance(data, bytes):
+        if self._again is not None:
+            self._gather(self._again, data)
+        elif self._between and not self.ready and isinstance(data, bytes):
             self._feed_at_a_beginning(data)
         else:
             self._parse(data)
+            if self._head and self.ready:
+                self._remember()
 
     def again(self, data: bytes) -> Request | None:
         """Return the whole request that some bytes are, if its head is the one that came last.
@@ -140,10 +130,42 @@ class RequestReader:
         """
         if self._repeated is None or self._closed:
             return None
-        again = self._repeated.again(data)
+        again = self._repeated.again(data, self._peer)
         if again is not None:
             self._changes = 0
         return again
+
+    def begin_again(self, data: bytes) -> bool:
+        """Begin a request whose head is the one that came last, and whose body is not all there.
+
+        Ask only where a request begins. False: nothing was read.
+        """
+        if self._repeated is None or self._closed:
+            return False
+        self._again = self._repeated.begun(data, self._peer)
+        if self._again is None:
+            return False
+        self._changes, self._between = 0, False
+        self.begun = self.in_body = True
+        return True
+
+    def _gather(self, again: Begun, data: bytes | memoryview) -> None:
+        """Take more of a body whose head came before, as `on_body` does."""
+        if not self.gathered:
+            self._headers = again.request.headers
+            self._check_welcome()
+            self._count_in(again.size)
+        before = again.size
+        rest = again.take(data)
+        self._count_in(again.size - before)
+        if rest is None:
+            return
+        self.ready.append(again.request)
+        self._again = None
+        self.begun = self.in_body = False
+        self._between = True
+        if rest:
+            self.feed(rest)
 
     def _feed_at_a_beginning(self, data: bytes) -> None:
         """Read on where a request begins; a head that came before is told by its bytes."""
@@ -151,10 +173,21 @@ class RequestReader:
         if again is not None:
             self.ready.append(again)
             return
+        if self.begin_again(data):
+            return
+        self._head = data[: data.find(_HEAD_END) + len(_HEAD_END)]
         self._parse(data)
-        if self._between and len(self.ready) == 1 and self._changes < _CHANGES:
+        if self.ready:
+            self._remember()
+        elif not self.in_body:
+            self._head = b""
+
+    def _remember(self) -> None:
+        """Remember the head of the request that is whole now."""
+        head, self._head = self._head, b""
+        if self._changes < _CHANGES:
             self._changes += 1
-            self._repeated = RepeatedHead.of(data, self.ready[0], self._limits)
+            self._repeated = RepeatedHead.of(head, self.ready[0], self._limits)
 
     def _parse(self, data: bytes | memoryview) -> None:
         self._slice = len(data)
@@ -184,14 +217,14 @@ class RequestReader:
     def drop(self) -> None:
         """Read no more, and forget what was read."""
         self._closed = True
-        self._body, self._pieces = b"", None
+        self._body, self._pieces, self._again = b"", None, None
         self.let_go()
 
     def let_go(self) -> None:
         """Count the bodies that were handed over no longer: their requests are answered."""
-        if self._gathered:
-            self._limits.gathered.size -= self._gathered
-            self._gathered = 0
+        if self.gathered:
+            self._limits.gathered.size -= self.gathered
+            self.gathered = 0
 
     # Called by the parser.
 
@@ -288,33 +321,13 @@ class RequestReader:
             raise _head_too_large()
 
     def _check_line(self, known: dict[bytes, bytes]) -> None:
-        method = _METHODS.get(self._parser.get_method())
-        if method is None:
-            raise malformed("the method is not served")
-        self._method = method
-        version = self._parser.get_http_version()
-        if version == "1.1":
-            self._old = False
-            if not known.get(b"host"):
-                raise malformed("the request has no host")
-        elif version != "1.0":
-            raise malformed("the version of HTTP is not served")
-        elif method not in _OLD_METHODS:
-            raise malformed("HTTP/1.0 does not have this method")
-        else:
-            self._old = True
-        target = self._target
-        if target[:1] != b"/" and not (target == b"*" and method == "OPTIONS"):
-            raise malformed("the target is not a path")
-        if b"#" in target or not target.isascii():
-            raise malformed("the target holds what no target may hold")
+        parser = self._parser
+        version, method = parser.get_http_version(), parser.get_method()
+        self._method = checked_method(method, version, self._target, known.get(b"host"))
+        self._old = version == "1.0"
 
     def _check_repeated(self) -> None:
-        seen: set[bytes] = set()
-        for name, _ in self._headers:
-            if name in seen and (name in _ONCE or name.startswith(_OURS)):
-                raise malformed("a header that may stand once stands twice")
-            seen.add(name)
+        check_repeated(self._headers)
         self._known.update(reversed(self._headers))
 
     def _check_special(self, known: dict[bytes, bytes]) -> None:
@@ -342,7 +355,7 @@ class RequestReader:
             )
 
     def _count_in(self, size: int) -> None:
-        self._gathered += size
+        self.gathered += size
         gathered = self._limits.gathered
         gathered.size += size
         if gathered.size > self._limits.max_gathered_bytes:

@@ -11,6 +11,9 @@ from typing import Final, Self
 
 from clearbar.route.http.message import Memory
 
+_OK: Final = 200
+_TYPE: Final = b"content-type"
+_JSON: Final = b"application/json"
 _LENGTH: Final = b"content-length"
 _LENGTH_LINE: Final = b"\r\ncontent-length:"
 _LINE_END: Final = b"\r\n"
@@ -32,19 +35,34 @@ class ReplyHeaders(list[tuple[bytes, bytes]]):
 class RepeatedReply:
     """The head of a reply that came whole, and alone, in one piece."""
 
-    __slots__ = ("_before", "_behind", "_digits", "headers", "status")
+    __slots__ = (
+        "_before",
+        "_behind",
+        "_head",
+        "_size",
+        "came_again",
+        "headers",
+        "is_answer",
+        "status",
+    )
 
     def __init__(
-        self, before: bytes, behind: bytes, digits: bytes, status: int, headers: ReplyHeaders
+        self, before: bytes, behind: bytes, size: int, status: int, headers: ReplyHeaders
     ) -> None:
         self.status = status
+        self.came_again = False
+        """Whether it has, since it was remembered."""
         self.headers = headers
         """With the length of the reply that came last."""
+        kinds = [value for name, value in headers if name == _TYPE]
+        self.is_answer = status == _OK and bool(kinds) and kinds[0].startswith(_JSON)
+        """Whether it is one with which all went well, in JSON."""
         self._before = before
         """Up to the value of content-length."""
         self._behind = behind
         """From that value on, to the empty line."""
-        self._digits = digits
+        self._size = size
+        self._head = b"%b%d%b" % (before, size, behind)
 
     @classmethod
     def of(
@@ -69,10 +87,14 @@ class RepeatedReply:
             return None
         kept = ReplyHeaders(headers)
         kept.memory = Memory()
-        return cls(head[:at], head[at + len(digits) :], digits, status, kept)
+        return cls(head[:at], head[at + len(digits) :], size, status, kept)
 
     def again(self, data: bytes) -> bytes | None:
         """Return the body of the reply that these bytes are, if they are one with this head."""
+        start = len(self._head)
+        if len(data) - start == self._size and data.startswith(self._head):
+            self.came_again = True
+            return data[start:]
         before, behind = self._before, self._behind
         if not data.startswith(before):
             return None
@@ -84,8 +106,9 @@ class RepeatedReply:
         size = len(data) - at - len(behind)
         if not size or digits != b"%d" % size:
             return None
-        if digits != self._digits:
-            self._take_length(digits)
+        self.came_again = True
+        self._size, self._head = size, data[: at + len(behind)]
+        self._take_length(digits)
         return data[at + len(behind) :]
 
     def _take_length(self, digits: bytes) -> None:
@@ -93,7 +116,7 @@ class RepeatedReply:
             (name, digits if name == _LENGTH else value) for name, value in self.headers
         )
         headers.memory = self.headers.memory
-        self.headers, self._digits = headers, digits
+        self.headers = headers
 
 
 class Repeated:
@@ -108,15 +131,14 @@ class Repeated:
 
     def again(self, data: bytes) -> bytes | None:
         """Return the body of a whole reply whose head came before; None for any other bytes."""
-        if self.head is None or (body := self.head.again(data)) is None:
-            return None
-        self._missed = 0
-        return body
+        return None if self.head is None else self.head.again(data)
 
     def remember(
         self, data: bytes, status: int, headers: list[tuple[bytes, bytes]], size: int
     ) -> None:
         """Take note of a reply that came whole in one piece, and after which another may follow."""
+        if self.head is not None and self.head.came_again:
+            self._missed = 0
         self._missed += 1
         if self._missed <= _ALWAYS or self._missed % _SELDOM == 0:
             self.head = RepeatedReply.of(data, status, headers, size)

@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
-from clearbar.route.http.heads import ready_head, reply_head
+from clearbar.route.http.heads import reply_head
 
 if TYPE_CHECKING:
     import asyncio
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _COPIED_BYTES: Final = 16 * 2**10
 """Up to here, joining costs less than handing over one more piece."""
+_OK: Final = 200
 _NO_BODY: Final = frozenset({204, 304})
 _FRESH, _STARTED, _ENDED = 0, 1, 2
 
@@ -37,6 +38,7 @@ class FrontReply:
         "full",
         "gone",
         "on_drained",
+        "on_full",
         "on_gone",
     )
 
@@ -44,6 +46,7 @@ class FrontReply:
         self.gone = False
         self.full = front.is_full
         self.on_gone: Callable[[], None] | None = None
+        self.on_full: Callable[[], None] | None = None
         self.on_drained: Callable[[], None] | None = None
         self.closes = front.is_draining or not request.keep_alive
         """Whether the connection ends with this reply; the head says so."""
@@ -69,10 +72,11 @@ class FrontReply:
         if self._stage != _FRESH or self.gone:
             self._refuse()
             return
-        self._send(status, reply_head(status, headers, self._framing(status, len(body))), body)
+        head = reply_head(status, headers, self._framing(status, len(body)))
+        self._send(head, b"" if status in _NO_BODY else body)
 
-    def send_lines(self, status: int, lines: bytes, body: bytes) -> None:
-        """Send the whole reply; its headers as `heads.header_lines` made them, checked before.
+    def send_lines(self, lines: bytes, body: bytes) -> None:
+        """Send the whole reply, as `message.Reply` has it.
 
         Raises:
             RuntimeError: when the reply has begun before.
@@ -80,10 +84,15 @@ class FrontReply:
         if self._stage != _FRESH or self.gone:
             self._refuse()
             return
-        self._send(status, ready_head(status, lines, self._framing(status, len(body))), body)
+        size = len(body)
+        if self.closes or self._old or self._silent or size > _COPIED_BYTES:
+            self._send(b"%b\r\n%b\r\n" % (lines, self._framing(_OK, size)), body)
+            return
+        self._transport.write(b"%b\r\ncontent-length: %d\r\n\r\n%b" % (lines, size, body))
+        self._finish()
 
-    def _send(self, status: int, head: bytes, body: bytes) -> None:
-        if self._silent or status in _NO_BODY:
+    def _send(self, head: bytes, body: bytes) -> None:
+        if self._silent:
             self._transport.write(head)
         elif len(body) <= _COPIED_BYTES:
             self._transport.write(head + body)
@@ -108,12 +117,28 @@ class FrontReply:
             return
         if length is None and self._old:
             self.closes = True
-        self._held = reply_head(status, headers, self._framing(status, length))
         self._silent = self._silent or status in _NO_BODY
         self._chunked = length is None and not self._old
         self._left = length
         self._stage = _STARTED
+        self._held = reply_head(status, headers, self._framing(status, length))
         self._front.call_soon(self._flush)
+
+    def start_lines(self, lines: bytes, piece: bytes) -> None:
+        """Send the head of a reply in chunks, and a piece, as `message.Reply` has it.
+
+        Raises:
+            RuntimeError: when the reply has begun before.
+        """
+        if self._stage != _FRESH or self.gone:
+            self._refuse()
+            return
+        self._chunked = not self._old
+        self.closes = self.closes or self._old
+        self._stage = _STARTED
+        self._held = b"%b\r\n%b\r\n" % (lines, self._framing(_OK, None))
+        self.write(piece)
+        self._flush()
 
     def write(self, piece: bytes) -> None:
         """Send a piece of the body.
@@ -142,17 +167,11 @@ class FrontReply:
         else:
             self._put((piece,), len(piece))
 
-    def write_chunk(self, chunk: bytes) -> bool:
-        """Send one whole chunk with its framing; False, and nothing sent, where that cannot be.
-
-        It cannot in a reply that is not in chunks, has not quite begun, or is full.
-        """
+    def passage(self) -> Callable[[bytes], None] | None:
+        """Return what sends whole chunks with their framing, as `message.Reply` has it."""
         if self._stage != _STARTED or self._held or not self._chunked or self._silent:
-            return False
-        if self.full or self.gone:
-            return False
-        self._transport.write(chunk)
-        return True
+            return None
+        return None if self.full or self.gone else self._transport.write
 
     def end(self, last: bytes = b"") -> None:
         """Send the last piece and what ends the body. One that is too short is cut.
@@ -197,15 +216,16 @@ class FrontReply:
             return
         self.gone = True
         self._held = b""
-        on_gone, self.on_gone, self.on_drained = self.on_gone, None, None
+        on_gone, self.on_gone, self.on_full, self.on_drained = self.on_gone, None, None, None
         if on_gone is not None:
             on_gone()
 
     def fill(self, *, full: bool) -> None:
         """Note that the client reads too slowly, or again; called by the connection."""
         self.full = full
-        if not full and self.on_drained is not None and self._stage != _ENDED:
-            self.on_drained()
+        heard = self.on_full if full else self.on_drained
+        if heard is not None and self._stage != _ENDED:
+            heard()
 
     @property
     def has_begun(self) -> bool:
@@ -258,7 +278,7 @@ class FrontReply:
 
     def _finish(self) -> None:
         self._stage = _ENDED
-        self.on_gone = self.on_drained = None
+        self.on_gone = self.on_full = self.on_drained = None
         self._front.finished()
 
     def _framing(self, status: int, length: int | None) -> bytes:

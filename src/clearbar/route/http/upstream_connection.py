@@ -14,56 +14,52 @@ from typing import TYPE_CHECKING, Final, cast
 import httptools
 
 from clearbar.route.http.asking import NOBODY, OVER, READING, WAITING, Broken
-from clearbar.route.http.repeated_reply import sole_chunk
+from clearbar.route.http.judging import (
+    LARGE_BODY,
+    LARGE_HEAD,
+    ends_with_connection,
+    fault_of_head,
+)
+from clearbar.route.http.repeated_stream import last_chunks, whole_chunks
+from clearbar.route.http.reply_parsing import ReplyParsing
 
 if TYPE_CHECKING:
-    from clearbar.route.http.asking import Asking, BrokenKind
+    from clearbar.route.http.asking import Asking, BrokenKind, Passage
     from clearbar.route.http.pool import Pool
+    from clearbar.route.http.repeated_reply import RepeatedReply
+    from clearbar.route.http.repeated_stream import StreamHead
 
 _COPIED_BYTES: Final = 16 * 2**10
 _SUCCESS: Final = 200
-_SWITCHING: Final = 101
-_NO_BODY: Final = frozenset({204, 304})
-_LARGEST_READ: Final = 2**20
-"""More than a transport reads at once."""
 _NOT_YET: Final = -1.0
-_VERSIONS: Final = frozenset({"1.0", "1.1"})
-_CHUNKS: Final = [b"chunked"]
 _GARBAGE: Final = "the upstream's reply cannot be read as HTTP"
-_LARGE_HEAD: Final = "the head of the upstream's reply is too large"
 _EMPTY: Final = "the upstream sends chunks that hold nothing"
-_LARGE_BODY: Final = "the upstream's reply is too large"
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection(ReplyParsing, asyncio.Protocol):
     """See the module."""
 
     __slots__ = (
         "_asking",
-        "_between_chunks",
         "_fed",
-        "_flow_end",
-        "_headers",
+        "_flow",
+        "_fresh",
         "_headless",
-        "_interim",
         "_loop",
-        "_parser",
-        "_pieces",
         "_poll",
         "_pool",
         "_received",
         "_silent",
-        "_spoiled",
-        "_status",
         "_transport",
+        "_unparsed",
         "_until_closed",
-        "_whole",
         "_worn_at",
         "gone",
         "idle_since",
     )
 
     def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
         self.gone: asyncio.Future[None] = loop.create_future()
         """Done once the connection is closed."""
         self.idle_since = _NOT_YET
@@ -71,41 +67,34 @@ class UpstreamConnection(asyncio.Protocol):
         self._loop = loop
         self._worn_at = loop.time() + pool.limits.max_age_s
         self._transport: asyncio.Transport
-        self._parser = httptools.HttpResponseParser(self)
         self._poll: select.poll | None = None
         self._asking: Asking | None = None
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._pieces: list[bytes] = []
-        self._status = 0
-        self._interim = 0
         self._fed = 0
         """Bytes of the head so far, or a little more; then, those since the last of the body."""
         self._received = 0
         """Bytes of the body so far."""
-        self._flow_end = pool.limits.max_reply_bytes - _LARGEST_READ
+        self._flow: Passage | None = None
+        """Takes the next bytes, if they are a chunk that it knows."""
         self._headless = True
         """Whether the listener was not told of the head yet."""
-        self._between_chunks = False
-        """Whether the parser is between two chunks, so that one may pass it by."""
-        self._whole = False
+        self._fresh = True
+        """Whether no reply has been read since what is noted of one was forgotten."""
+        self._unparsed = b""
+        """A head that the parser was not given: it is first, if it has to read on."""
         self._silent = False
         """The answer to a HEAD has no body, whatever its head says."""
         self._until_closed = False
-        self._spoiled = False
-        """Whether more came than the reply."""
 
     # Called by the pool and by whoever asked.
 
     def ask(self, asking: Asking) -> None:
         """Send a request. The connection has to be idle."""
         self._asking = asking
-        self._headers = []
-        self._status = self._fed = self._received = 0
-        self._headless = True
-        self._whole = self._between_chunks = False
+        if not self._fresh:
+            self._forget()
         head, body = asking.head, asking.body
         asking.head = asking.body = b""
-        self._silent = head[:5] == b"HEAD "
+        self._silent = head.startswith(b"HEAD ")
         asking.connection = self
         asking.stage, asking.since = WAITING, _NOT_YET
         if asking.paused:
@@ -114,6 +103,13 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
+
+    def _forget(self) -> None:
+        """Forget what is noted of a reply."""
+        self._headers = []
+        self._status = self._fed = self._received = 0
+        self._headless = self._fresh = True
+        self._whole = self._between_chunks = False
 
     def is_alive(self, *, ask_system: bool) -> bool:
         """Return whether an idle connection can be used: neither closed nor spoken on unasked.
@@ -126,6 +122,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Read no more for now."""
+        self._leave_flow()
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
@@ -136,7 +133,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def drop(self) -> None:
         """Close at once, and tell nobody."""
-        self._asking = None
+        self._asking = self._flow = None
         self._transport.abort()
 
     # Called by the loop.
@@ -153,31 +150,46 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, then tell whoever asked."""
+        if self._flow is not None:
+            if self._flow.take(data):
+                return
+            self._leave_flow()
         asking = self._asking
         if asking is None:
             self.drop()
             return
-        if self._between_chunks:
-            flow = asking.flow
-            if flow is not None and self._received < self._flow_end and (size := flow(data)):
-                self._fed = 0
-                self._received += size
-                asking.since = _NOT_YET
+        if self._fresh and not self._silent:
+            known = self._pool.repeated.head
+            if known is not None and (body := known.again(data)) is not None:
+                self._tell_again(asking, known, body)
                 return
-            if (piece := sole_chunk(data)) is not None:
-                self._tell_piece(asking, piece)
+            if (head := self._pool.streams.again(data)) is not None:
+                self._tell_stream(asking, head, data)
                 return
-        elif self._headless and not self._fed and not self._silent:
-            body = self._pool.repeated.again(data)
-            if body is not None:
-                self._tell_again(asking, body)
-                return
+        elif self._between_chunks and self._take_chunks(asking, data):
+            return
         self._parse(asking, data)
+
+    def _take_chunks(self, asking: Asking, data: bytes) -> bool:
+        """Take bytes that are whole chunks past the parser; return whether they are."""
+        if (piece := whole_chunks(data)) is not None:
+            self._tell_piece(asking, piece)
+            return True
+        if self._unparsed and (piece := last_chunks(data)) is not None:
+            self._unparsed = b""
+            self._between_chunks, self._whole = False, True
+            self._pieces.append(piece)
+            self._tell_body(asking, "")
+            return True
+        return False
 
     def _parse(self, asking: Asking, data: bytes) -> None:
         fault = ""
-        begins = self._headless and not self._fed
+        begins, self._fresh = self._fresh, False
         try:
+            if self._unparsed:
+                self._parser.feed_data(self._unparsed)
+                self._unparsed = b""
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             fault = _GARBAGE
@@ -199,10 +211,18 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self._fed = 0
         asking.since = _NOT_YET
-        if begins and self._whole and not self._spoiled and not fault:
-            size = sum(map(len, self._pieces))
-            self._pool.repeated.remember(data, self._status, self._headers, size)
+        if begins and not fault:
+            self._remember(data)
         self._tell_body(asking, fault)
+
+    def _remember(self, data: bytes) -> None:
+        """Take note of a reply whose head came at once, with what is behind it."""
+        pool = self._pool
+        if self._whole and not self._spoiled:
+            size = sum(map(len, self._pieces))
+            pool.repeated.remember(data, self._status, self._headers, size)
+        elif not self._whole and not self._interim:
+            pool.streams.remember(data, self._headers)
 
     def eof_received(self) -> bool:
         """Take the end of what the upstream says, which may be the end of a body."""
@@ -219,51 +239,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._pool.lost(self)
         del self._parser
 
-    # Called by the parser.
-
-    def on_message_begin(self) -> None:
-        """Begin a head; after a whole reply there should be none."""
-        if self._whole:
-            self._spoiled = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those that follow a body are not passed on."""
-        if not self._status:
-            self._headers.append((name.lower(), value.rstrip(b" \t")))
-
-    def on_headers_complete(self) -> None:
-        """Take the end of a head: of the one that counts, or of one before it."""
-        if not self._whole:
-            status = self._parser.get_status_code()
-            if status >= _SUCCESS or status == _SWITCHING:
-                self._status = status
-
-    def on_chunk_header(self) -> None:
-        """Take the size of a chunk."""
-        self._between_chunks = False
-
-    def on_chunk_complete(self) -> None:
-        """Take the end of a chunk; if nothing came behind it, the next piece begins another."""
-        self._between_chunks = not self._whole
-
-    def on_body(self, piece: bytes) -> None:
-        """Take a piece of the body."""
-        if not self._whole:
-            self._pieces.append(piece)
-
-    def on_message_complete(self) -> None:
-        """Take the end of a reply: of the one that counts, or of one before it."""
-        if self._whole:
-            return
-        if self._status:
-            self._whole = True
-            self._between_chunks = False
-            self._interim = 0
-            self._spoiled = not self._parser.should_keep_alive()
-        else:
-            self._interim += 1
-            self._headers = []
-
     # What is told to whoever asked.
 
     def _wait_for_head(self, fault: str) -> None:
@@ -271,7 +246,7 @@ class UpstreamConnection(asyncio.Protocol):
         if fault:
             self._break("protocol", fault)
         elif self._fed > limits.max_head_bytes:
-            self._break("too_large", _LARGE_HEAD)
+            self._break("too_large", LARGE_HEAD)
         elif self._interim > limits.max_interim:
             self._break("protocol", "the upstream announces a reply again and again")
 
@@ -282,42 +257,42 @@ class UpstreamConnection(asyncio.Protocol):
             self._break(*broken)
             return False
         self._headless = False
-        asking.stage = READING
+        asking.stage, asking.bare = READING, not (self._pieces or self._whole)
         asking.listener.on_head(self._status, self._headers)
         return self._asking is asking
 
     def _judge_head(self) -> tuple[BrokenKind, str] | None:
-        limits, headers = self._pool.limits, self._headers
-        if len(headers) > limits.max_headers or (
-            self._fed > limits.max_head_bytes
-            and sum([len(name) + len(value) + 4 for name, value in headers]) > limits.max_head_bytes
-        ):
-            return "too_large", _LARGE_HEAD
-        if self._status == _SWITCHING or self._parser.get_http_version() not in _VERSIONS:
-            return "protocol", "the upstream speaks another protocol than HTTP/1.1"
-        known = dict(headers)
-        length = known.get(b"content-length")
-        if length is not None:
-            if int(length) > limits.max_reply_bytes and not self._silent:
-                return "too_large", _LARGE_BODY
-        elif b"transfer-encoding" in known:
-            codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
-            if codings != _CHUNKS:
-                return "protocol", "the upstream codes its reply otherwise than in chunks"
-        elif self._status not in _NO_BODY:
-            self._until_closed = True
+        limits, version = self._pool.limits, self._parser.get_http_version()
+        fault = fault_of_head(
+            self._status, version, self._headers, self._fed, limits, silent=self._silent
+        )
+        if fault is None:
+            self._until_closed = ends_with_connection(self._status, self._headers)
         if self._silent:
             self._whole = self._spoiled = True
             self._pieces.clear()
-        return None
+        return fault
 
-    def _tell_again(self, asking: Asking, body: bytes) -> None:
+    def _tell_stream(self, asking: Asking, head: StreamHead, data: bytes) -> None:
+        """Tell of a stream whose head came before; the parser hears of it when it has to read."""
+        self._fresh = self._headless = False
+        self._status, self._unparsed, self._between_chunks = _SUCCESS, head.raw, True
+        rest = data[len(head.raw) :]
+        asking.stage, asking.since, asking.bare = READING, _NOT_YET, not rest
+        asking.listener.on_head(_SUCCESS, head.headers)
+        if rest and self._asking is asking:
+            self.data_received(rest)
+
+    def _tell_again(self, asking: Asking, head: RepeatedReply, body: bytes) -> None:
         """Tell of a whole reply whose head came before."""
-        head = self._pool.repeated.head
-        if head is None or len(body) > self._pool.limits.max_reply_bytes:
-            self._break("too_large", _LARGE_BODY)
+        if len(body) > self._pool.limits.max_reply_bytes:
+            self._break("too_large", LARGE_BODY)
             return
-        self._headless = False
+        if (on_whole := asking.on_whole) is not None and head.is_answer:
+            self._let_go(asking, clean=True)
+            on_whole(head, body)
+            return
+        self._fresh = self._headless = False
         self._whole, self._status = True, head.status
         asking.stage = READING
         asking.listener.on_head(head.status, head.headers)
@@ -328,14 +303,23 @@ class UpstreamConnection(asyncio.Protocol):
                 self._finish(asking, clean=True)
 
     def _tell_piece(self, asking: Asking, piece: bytes) -> None:
-        """Tell of a chunk that came alone."""
+        """Tell of chunks that came past the parser."""
         self._fed = 0
         self._received += len(piece)
         if self._received > self._pool.limits.max_reply_bytes:
-            self._break("too_large", _LARGE_BODY)
+            self._break("too_large", LARGE_BODY)
             return
         asking.since = _NOT_YET
         asking.listener.on_body(piece)
+        if self._asking is asking:
+            self._flow = asking.flow
+
+    def _leave_flow(self) -> None:
+        """Read the next bytes ourselves."""
+        flow, self._flow = self._flow, None
+        if flow is not None:
+            self._received += flow.pour()
+            self._fed = 0
 
     def _tell_body(self, asking: Asking, fault: str) -> None:
         pieces = self._pieces
@@ -344,21 +328,29 @@ class UpstreamConnection(asyncio.Protocol):
             pieces.clear()
             self._received += len(piece)
             if self._received > self._pool.limits.max_reply_bytes:
-                self._break("too_large", _LARGE_BODY)
+                self._break("too_large", LARGE_BODY)
                 return
             asking.whole = self._whole
             asking.listener.on_body(piece)
             if self._asking is not asking:
                 return
+            if self._between_chunks:
+                self._flow = asking.flow
         if self._whole:
             self._finish(asking, clean=not fault)
         elif fault:
             self._break("protocol", fault)
 
     def _finish(self, asking: Asking, *, clean: bool) -> None:
-        pool, transport, listener = self._pool, self._transport, asking.listener
+        listener = asking.listener
+        self._let_go(asking, clean=clean)
+        listener.on_end()
+
+    def _let_go(self, asking: Asking, *, clean: bool) -> None:
+        """Be free for the next request, where the reply left nothing unclean."""
+        pool, transport = self._pool, self._transport
         self._asking = asking.connection = None
-        asking.listener, asking.flow = NOBODY, None
+        asking.listener, asking.flow, asking.on_whole = NOBODY, None, None
         asking.stage, asking.whole = OVER, True
         pool.asked.discard(asking)
         if (
@@ -372,9 +364,9 @@ class UpstreamConnection(asyncio.Protocol):
             if asking.paused:
                 transport.resume_reading()
             pool.free(self)
-        listener.on_end()
 
     def _break(self, kind: BrokenKind, what: str) -> None:
         asking, self._asking = self._asking, None
+        self._flow = None
         if asking is not None:
             self._pool.broke(asking, Broken(kind, sent=True, what=what))

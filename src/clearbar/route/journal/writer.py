@@ -9,9 +9,9 @@
 line. `when_durable` waits for the disk: a thread puts all lines that are there on it, in one go,
 and everybody who waited is called, in the order in which they asked. Where several waited, the next
 commit is begun a moment later, so that more can share it, but at once when no begun call is left
-that could. Where no call is in flight and the disk is quick, the loop does without the thread:
-nobody else would have to wait, and to wake a thread twice costs more than such a disk does. Nothing
-runs while nothing is written.
+that could. Where no call is in flight and the disk has been quick each time of late, the loop does
+without the thread: nobody else would have to wait, and to wake a thread twice costs more than such
+a disk does. Nothing runs while nothing is written.
 
 All methods are for the thread of the event loop. Linux, and a file system of this machine.
 """
@@ -51,10 +51,9 @@ IDLE_COMMIT_S: Final = 1.0
 SOON_COMMIT_S: Final = 0.05
 """The same where nobody ever waits."""
 SWIFT_S: Final = 0.002
-"""A disk is quick on which a commit of late has taken less than this: what takes longer may be held
-up by others, and says little of the disk."""
-_LATELY: Final = 8
-"""So many commits ago is not of late."""
+"""A commit that took longer is not one of a quick disk."""
+SWIFT_COMMITS: Final = 8
+"""So many quick commits one after the other make a quick disk."""
 _RETRY_S: Final = 1.0
 _LOW_SHARE: Final = 4
 """Without a next segment, this part of the current one is kept for the ends of begun calls."""
@@ -103,8 +102,8 @@ class Journal:
         self._committing = False
         self._gather = False
         self._gathering: TimerHandle | None = None
-        self._pace_s = SWIFT_S
-        """What a commit takes that nothing holds up; of a disk that is not known, too long."""
+        self._swift = 0
+        """Quick commits since one was not."""
         self._open = 0
         """Calls that have begun and not ended."""
         self._waits_for_disk = waits_for_disk
@@ -136,12 +135,10 @@ class Journal:
 
     def _write(self, payload: bytes) -> int:
         line = framed(payload)
-        at = self._at
-        end = at + len(line)
+        end = self._at + len(line)
         if end > self._end:
             end = self._turn(len(line))
-            at = self._at
-        self._map[at:end] = line
+        self._map[self._at : end] = line
         self._at = end
         if not self._reminded:
             self._reminded = True
@@ -170,7 +167,7 @@ class Journal:
         if position <= self._durable and not self._waiting:
             self._loop.call_soon(call)
             return
-        if not self._committing and self._open <= 0 and self._pace_s < SWIFT_S:
+        if not self._committing and self._open <= 0 and self._swift >= SWIFT_COMMITS:
             if self._commit_here():
                 call()
             elif lost is not None:
@@ -276,7 +273,7 @@ class Journal:
         return True
 
     def _note_pace(self, took_s: float) -> None:
-        self._pace_s = min(took_s, self._pace_s + SWIFT_S / _LATELY)
+        self._swift = self._swift + 1 if took_s < SWIFT_S else 0
 
     def _on_durable(self, position: int, took_s: float) -> None:
         self._committing = False

@@ -49,11 +49,13 @@ class Answering:
         headers: Headers,
         ours: Headers,
         *,
-        copied: bool,
+        copied: bool = False,
+        started: bool = False,
     ) -> None:
+        """Begin to answer; where it has `started`, the head is out, and all that comes flows."""
         self.status = status
         self.content_type = header(headers, b"content-type")
-        self.started = False
+        self.started = started
         """Whether the client has been sent anything."""
         self.hidden = b""
         """What a gathered answer may not tell: the tool's key, which an error may repeat."""
@@ -64,9 +66,9 @@ class Answering:
         self._size = 0
         self._copied = 0
         self._copy: list[bytes] | None = [] if copied else None
-        self.flows = False
+        self.flows = started
         """Whether all that comes goes to the client, and nowhere else."""
-        if self.is_stream:
+        if self.is_stream and not started:
             self._start()
 
     @property

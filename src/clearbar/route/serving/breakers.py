@@ -6,7 +6,10 @@ Pure: the time is an argument, in seconds of a monotonic clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 Turn = Literal["opened", "closed"]
 FAILURES_TO_OPEN: Final = 5
@@ -29,6 +32,8 @@ class Breakers:
 
     def __init__(self) -> None:
         self._breakers: dict[str, _Breaker] = {}
+        self.ill: Collection[str] = self._breakers.keys()
+        """The tools that have failed since they last answered: mostly none."""
 
     def is_closed(self, tool: str) -> bool:
         """Return whether calls go out as usual."""

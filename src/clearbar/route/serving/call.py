@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from clearbar.core.errors import ClearbarError
 from clearbar.route.http.upstream import Patience
 from clearbar.route.journal.entry import Ended, Held
+from clearbar.route.serving.call_lines import held_of, reported
 from clearbar.route.serving.costing import outcome_of, spent_by
-from clearbar.route.serving.flow import Flow
+from clearbar.route.serving.flow import flow_from
 from clearbar.route.serving.headers import finished_head, header, prepared_head
 from clearbar.route.serving.making import note_kept
 from clearbar.route.trace_context import read_tracestate, traceparent
 from clearbar.route.wire.metering import Events, meter_for
 from clearbar.route.wire.rewriting import rewrite
-from clearbar.tools.tool import TokenPrice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from clearbar.route.journal.entry import Outcome
     from clearbar.route.route import Arm
     from clearbar.route.serving.endpoint import Endpoint
+    from clearbar.route.serving.flow import Flow
     from clearbar.route.serving.headers import Headers
     from clearbar.route.serving.inquiry import Claim, Inquiry
     from clearbar.route.serving.means import InForce, Means
-    from clearbar.route.wire.metering import Meter, Metered
+    from clearbar.route.wire.metering import Meter
     from clearbar.route.wire.reading import Asked
     from clearbar.tools.tool import Tool
 
-_BY_THE_BOOK: Final = TokenPrice()
 _LONGEST_CALL_S: Final = 3600.0
 _CONNECT_S: Final = 10.0
 
@@ -61,9 +61,9 @@ class Call:
     """A call in flight."""
 
     __slots__ = (
-        "_asking", "_claim", "_ended", "_held", "_holding", "_inquiry", "_last", "_means",
-        "_meter", "_owner", "_started_s", "_written", "arm", "attempt", "bytes_out", "cost_nusd",
-        "first_byte_s", "status", "tool", "upstream_id",
+        "_asking", "_claim", "_ended", "_flow", "_held", "_holding", "_inquiry", "_into", "_last",
+        "_means", "_meter", "_owner", "_started_s", "_written", "arm", "attempt", "bytes_out",
+        "cost_nusd", "first_byte_s", "status", "tool", "upstream_id",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +79,8 @@ class Call:
         self._owner = owner
         self._meter: Meter | None = None
         self._asking: Asking | None = None
+        self._into: Reply | None = None
+        self._flow: Flow | None = None
         self.first_byte_s = 0.0
         self._started_s = 0.0
         self.bytes_out = 0
@@ -111,6 +113,19 @@ class Call:
         self._written = True
         if asking is not None:
             asking.listener = self
+
+    def go_on_with(
+        self,
+        status: int,
+        first_byte_s: float,
+        meter: Events,
+        flow: Flow | None,
+        bytes_out: int,
+        last: bytes,
+    ) -> None:
+        """Go on with an answer that has begun."""
+        self.status, self.first_byte_s = status, first_byte_s
+        self._meter, self._flow, self.bytes_out, self._last = meter, flow, bytes_out, last
 
     def _begin(self, endpoint: Endpoint) -> bytes:
         """Write it into the journal; return the body that is to be sent."""
@@ -226,13 +241,17 @@ class Call:
         passed = meter.feed(piece)
         if asking is not None and asking.whole:
             self._last = passed  # `on_end` follows at once, and may send both in one write
-        elif passed:
+            return
+        if passed:
             self._owner.on_body(self, passed)
+        if asking is not None and self._into is not None and isinstance(meter, Events):
+            self._flow = flow_from(self._flow, meter, self._into)
+            asking.flow = self._flow
 
     def let_flow(self, reply: Reply) -> None:
         """Let what is known of a stream go into a reply past its owner."""
-        if self._asking is not None and isinstance(self._meter, Events):
-            self._asking.flow = Flow(self, self._meter, reply).take
+        self._into = reply
+        reply.on_full = self.pause
 
     def on_end(self) -> None:
         """Hear from the endpoint."""
@@ -253,11 +272,16 @@ class Call:
         if self._ended:
             return 0
         self._ended = True
-        means = self._means
+        means, inquiry = self._means, self._inquiry
+        if self._flow is not None:
+            self._flow.pour()
         metered = None if self._meter is None else self._meter.metered()
+        if isinstance(self._meter, Events):
+            self.bytes_out += self._meter.flowed_bytes
         now_us = means.now_us()
         self.upstream_id = "" if metered is None else metered.upstream_id
-        note_kept(means, self._inquiry, self.upstream_id)
+        workflow, asked, at_us = inquiry.caller.workflow, inquiry.asked, inquiry.at_us
+        note_kept(means, inquiry.operation, asked, workflow, self.upstream_id, at_us)
         outcome = outcome_of(outcome, self.status, metered)
         scale = means.written.scale(self._held, outcome, metered)
         spent = spent_by(
@@ -272,7 +296,7 @@ class Call:
             outcome,
             self.status,
             *spent,
-            *_reported(metered),
+            *reported(metered),
             round((first_s - self._started_s) * 1000),
             round((ended_s - self._started_s) * 1000),
             len(self._inquiry.request.body),
@@ -284,56 +308,6 @@ class Call:
         finally:
             if self._holding is not None:
                 means.allowance.settle(self._holding, spent.cost_nusd)
-
-
-def held_of(
-    means: Means,
-    inquiry: Inquiry,
-    tool: Tool,
-    provider: str,
-    model: str,
-    arm: Arm,
-    attempt: int,
-    claim: Claim,
-    holding: Holding | None,
-) -> Held:
-    """Return the line of the journal for a call about to be made."""
-    caller, asked, now_us = inquiry.caller, inquiry.asked, means.now_us()
-    return Held(
-        means.ids.next(now_us),
-        now_us,
-        inquiry.request_id,
-        attempt,
-        arm,
-        inquiry.operation.name,
-        asked is not None and asked.stream,
-        caller.workflow,
-        tool.name,
-        provider,
-        model,
-        caller.key,
-        caller.team,
-        caller.user,
-        caller.task,
-        caller.run,
-        caller.environment,
-        caller.labels,
-        caller.trace_id,
-        means.ids.span_id(),
-        caller.parent_span_id,
-        () if holding is None else holding.account_ids,
-        0 if holding is None else holding.amount_nusd,
-        claim.input_tokens,
-        claim.output_tokens,
-        means.worker if holding is None else holding.worker,
-        caller.sampled or not caller.parent_span_id,
-        by_own_price(tool),
-    )
-
-
-def by_own_price(tool: Tool) -> bool:
-    """Return whether a tool's price is one that the workspace declares of it, not the book's."""
-    return tool.cost != _BY_THE_BOOK
 
 
 def patience_of(force: InForce) -> Patience:
@@ -369,16 +343,3 @@ def _trace(inquiry: Inquiry, span_id: str) -> bytes:
     states = [value for name, value in inquiry.request.headers if name == b"tracestate"]
     state = read_tracestate(states) if states else b""
     return trace + b"\r\ntracestate: " + state if state else trace
-
-
-def _reported(metered: Metered | None) -> tuple[str, str, str, str, str, str]:
-    if metered is None:
-        return "", "", "", "", "", ""
-    return (
-        metered.model,
-        metered.upstream_id,
-        metered.service_tier,
-        metered.speed,
-        metered.geo,
-        metered.stop_reason,
-    )

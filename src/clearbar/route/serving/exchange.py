@@ -95,8 +95,11 @@ class Exchange:
         refusal = await refused_use(self._means, self._inquiry)
         self._next() if refusal is None else self._refuse(refusal)
 
-    def take_over(self, inquiry: Inquiry, admitted: Admitted, call: Call) -> None:
+    def take_over(
+        self, inquiry: Inquiry, admitted: Admitted, call: Call, answering: Answering | None
+    ) -> None:
         """Go on where the straight way of `Plain` ends: with the first call of the first tool."""
+        self._answering = answering
         self._operation, self.request_id = inquiry.operation, inquiry.request_id
         self._inquiry, self._admitted, self._call = inquiry, admitted, call
         self._shadowed = False
@@ -390,5 +393,5 @@ class Exchange:
 
     def _leave(self) -> None:
         self._call = None  # which knows its owner: nothing is to wait for the garbage collector
-        self._reply.on_gone = self._reply.on_drained = None
+        self._reply.on_gone = self._reply.on_full = self._reply.on_drained = None
         self._means.exchanges.discard(self)

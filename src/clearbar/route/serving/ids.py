@@ -33,13 +33,22 @@ class Ids:
             self._at_ms, self._beginning = at_ms, f"{at_ms:014x}{self._worker}"
         return f"{self._beginning}{self._count:08x}"
 
+    def two(self, at_us: int) -> tuple[str, str]:
+        """Return two ids, as `next` does."""
+        count = self._count = (self._count + 2) % _COUNTED
+        at_ms = at_us // 1000
+        if at_ms != self._at_ms or not count:
+            return self.next(at_us), self.next(at_us)
+        beginning = self._beginning
+        return f"{beginning}{count - 1:08x}", f"{beginning}{count:08x}"
+
     def span_id(self) -> str:
         """Return a span id as W3C trace context wants it: 16 hexadecimal digits, not all zero."""
         return f"{self._source.getrandbits(64) or 1:016x}"
 
     def trace_and_span(self) -> tuple[str, str]:
         """Return a trace id and a span id."""
-        digits = f"{self._source.getrandbits(192):048x}"
+        digits = self._source.randbytes(24).hex()
         trace, span = digits[:32], digits[32:]
         if trace == _NO_TRACE or span == _NO_SPAN:  # pragma: no cover - once in an age
             return self.trace_id(), self.span_id()

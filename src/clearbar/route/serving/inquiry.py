@@ -61,7 +61,7 @@ class Inquiry(NamedTuple):
     """What it does with objects that lie at the provider."""
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What has to be held for a call: between `least_nusd` and `wanted_nusd`."""
 
     wanted_nusd: int

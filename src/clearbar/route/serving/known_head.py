@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from clearbar.route.identity import Identified, identify
 from clearbar.route.route import Caller, Refusal
+from clearbar.route.wire.chat_likeness import ChatsAlike
 
 if TYPE_CHECKING:
     from clearbar.route.http.message import Request
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 class KnownHead:
     """Of one head, under one table."""
 
-    __slots__ = ("_identified", "_mark", "lanes", "operation", "prepared")
+    __slots__ = ("_identified", "alike", "lanes", "mark", "operation", "prepared")
 
     def __init__(self, force: InForce) -> None:
-        self._mark = force.mark
+        self.mark = force.mark
+        """Of the table."""
         self._identified: Identified | None = None
         self.prepared: dict[str, tuple[bytes, bytes]] = {}
         """By tool, the head that goes to it: see `headers.prepared_head`."""
@@ -35,10 +37,8 @@ class KnownHead:
         """Set with the first lane."""
         self.lanes: dict[str, Lane] = {}
         """By the model that is asked for."""
-
-    def is_of(self, force: InForce) -> bool:
-        """Return whether it was worked out under this table."""
-        return self._mark is force.mark
+        self.alike = ChatsAlike()
+        """What their bodies have in common."""
 
     def identify(
         self, request: Request, asked: Asked | None, force: InForce, ids: TraceIds
@@ -66,6 +66,6 @@ def known_head(request: Request, force: InForce) -> KnownHead:
     if memory is None:
         return KnownHead(force)
     known = memory.known
-    if not isinstance(known, KnownHead) or not known.is_of(force):
+    if not isinstance(known, KnownHead) or known.mark is not force.mark:
         memory.known = known = KnownHead(force)
     return known

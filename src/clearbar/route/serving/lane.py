@@ -13,20 +13,32 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from clearbar.route.http.heads import header_lines
-from clearbar.route.serving.call import by_own_price, patience_of, settings_of
+from clearbar.route.http.heads import header_lines, status_line
+from clearbar.route.serving.call import patience_of, settings_of
+from clearbar.route.serving.call_lines import by_own_price
+from clearbar.route.serving.costing import MOST_COST_NUSD
 from clearbar.route.serving.headers import reply_headers
+from clearbar.route.serving.inquiry import (
+    LEAST_OUTPUT_TOKENS,
+    Claim,
+    Inquiry,
+    as_sent,
+    claim_of,
+)
+from clearbar.route.wire.likeness import Alike
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from clearbar.route.admit import Admitted
     from clearbar.route.budgets.account import Account
+    from clearbar.route.http.message import Request
     from clearbar.route.http.repeated_reply import ReplyHeaders
     from clearbar.route.prices import ToolPrices
     from clearbar.route.route import Caller
-    from clearbar.route.serving.inquiry import Inquiry
     from clearbar.route.serving.means import InForce
+    from clearbar.route.wire.asked import Asked
+    from clearbar.route.wire.metering import Metered
     from clearbar.tools.tool import Tool
 
 _DAY_US: Final = 86_400_000_000
@@ -45,7 +57,9 @@ class Lane:
         "_heads",
         "_line",
         "_owners",
+        "_worst",
         "admitted",
+        "alike",
         "belongs_to_work",
         "by_chance",
         "caller",
@@ -61,6 +75,7 @@ class Lane:
         "patience",
         "prices",
         "renamed",
+        "renamed_json",
         "settings",
         "tool",
     )
@@ -75,6 +90,8 @@ class Lane:
         self.operation = inquiry.operation
         self.keeps_answers = inquiry.operation.name == "responses"
         self.admitted = admitted
+        self.alike = Alike()
+        """What its streams have in common."""
         self.caller: Caller = caller
         """Of the first request: of the next ones, all but the trace."""
         self.enforced = inquiry.enforced
@@ -91,8 +108,11 @@ class Lane:
         self.model = tool.model or model
         """As asked of the tool."""
         self.renamed = tool.model if tool.model and tool.model != model else None
+        self.renamed_json = msgspec.json.encode(self.model)
         self.settings: Mapping[str, object] = settings_of(tool, step.arm)
         self.prices: ToolPrices = force.prices.for_tool(tool, self.model)
+        self._worst = self.prices.worst
+        """What a plain request may cost, where one rule tells it."""
         self.patience = patience_of(force)
         before, behind = head
         self.head = before + b"00-", b"-00" + behind + b"\r\ncontent-length: "
@@ -131,6 +151,55 @@ class Lane:
             self._accounts_text = msgspec.json.encode([each.id for each in self._accounts]).decode()
         return self._accounts
 
+    def claim(self, asked: Asked) -> Claim:
+        """Return what a call may cost, as `claim_of` does."""
+        limit, worst, read = asked.max_tokens, self._worst, asked.input_tokens
+        if self.settings or limit is None or worst is None or not asked.is_plain:
+            sent = as_sent(self.operation, asked, self.settings) if self.settings else asked
+            return claim_of(self.operation, sent, self.prices, self.force.table.settings)
+        wanted = least = worst.nusd(read, limit)
+        if limit > LEAST_OUTPUT_TOKENS:
+            least = worst.nusd(read, LEAST_OUTPUT_TOKENS)
+        return Claim(wanted, least, read, limit, 1, self.prices, is_limited=True)
+
+    def cost_nusd(self, claim: Claim, metered: Metered, at_us: int) -> int | None:
+        """Return what a whole answer cost; None where it is not one that is reported and priced."""
+        usage, prices = metered.usage, claim.prices
+        if usage is None or metered.failed or prices is None:
+            return None
+        if metered.model and metered.model != self.model:
+            prices = self.force.prices.for_tool(self.tool, metered.model, self.model)
+        served = metered.service_tier, metered.speed, metered.geo
+        cost = prices.cost_nusd(usage, at_us, *served)
+        return None if cost is None or cost > MOST_COST_NUSD else cost
+
+    def inquiry(
+        self,
+        request: Request,
+        asked: Asked,
+        request_id: str,
+        trace_id: str,
+        at_us: int,
+        started_s: float,
+        *,
+        begun: bool,
+    ) -> Inquiry:
+        """Return a request as the ordinary way would have understood it."""
+        return Inquiry(
+            request,
+            self.operation,
+            asked,
+            self.caller._replace(trace_id=trace_id),
+            self.force,
+            self.enforced,
+            request_id,
+            self.accounts_at(at_us),
+            begun,
+            self.passes_credentials,
+            at_us,
+            started_s,
+        )
+
     def held_line(
         self,
         call_id: str,
@@ -158,8 +227,8 @@ class Lane:
             f"{input_tokens},{output_tokens}{tail}"
         ).encode()
 
-    def reply_lines(self, headers: ReplyHeaders) -> bytes:
-        """Return the header lines of a reply with a head that comes again, but for its id.
+    def reply_lines(self, status: int, headers: ReplyHeaders) -> bytes:
+        """Return the lines of a reply with a head that comes again, but for its id.
 
         Raises:
             UnfitHeader: when a header would break the head.
@@ -167,7 +236,7 @@ class Lane:
         found = self._heads.get(headers.memory)
         if found is None:
             kept = reply_headers(headers, self.our_headers())
-            found = header_lines(kept) + b"\r\nx-clearbar-request-id: "
+            found = status_line(status) + header_lines(kept) + b"\r\nx-clearbar-request-id: "
             if len(self._heads) >= _MOST_HEADS:
                 self._heads.clear()
             self._heads[headers.memory] = found

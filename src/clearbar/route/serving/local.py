@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from clearbar.core.errors import ClearbarError
 from clearbar.route.journal.entry import Ended
-from clearbar.route.serving.call import held_of, mark_begun
+from clearbar.route.serving.call import mark_begun
+from clearbar.route.serving.call_lines import held_of
 from clearbar.route.serving.inquiry import FREE
 from clearbar.route.serving.whole import WholeAnswer
 from clearbar.route.wire.answering import answer

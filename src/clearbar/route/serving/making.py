@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from clearbar.route.serving.call import Call
     from clearbar.route.serving.inquiry import Inquiry
     from clearbar.route.serving.means import Means
+    from clearbar.route.wire.asked import Asked
+    from clearbar.route.wire.operation import Operation
 
 
 def made_by(inquiry: Inquiry, call: Call, answering: Answering, rest: bytes) -> Collection[str]:
@@ -54,9 +56,14 @@ async def remember(means: Means, inquiry: Inquiry, made: Collection[str]) -> Non
             means.note("owners", means.worker, error.message)
 
 
-def note_kept(means: Means, inquiry: Inquiry, answer_id: str) -> None:
+def note_kept(
+    means: Means,
+    operation: Operation,
+    asked: Asked | None,
+    workflow: str,
+    answer_id: str,
+    at_us: int,
+) -> None:
     """Note whose an answer is that the provider keeps."""
-    operation = inquiry.operation
-    if answer_id and means.owners is not None and keeps_answer(operation.name, inquiry.asked):
-        at_us, workflow = inquiry.at_us, inquiry.caller.workflow
+    if answer_id and means.owners is not None and keeps_answer(operation.name, asked):
         means.owners.note_answer(workflow, operation.protocol, answer_id, at_us)

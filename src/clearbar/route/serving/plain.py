@@ -1,8 +1,8 @@
-"""The straight way of a request: a lane that is known, one call, one whole answer.
+"""The straight way of a request: a lane that is known, one call, one answer.
 
 It does what `Exchange` and `Call` do, and nothing else, for a request whose way is known before it
 is read. At the first thing that is out of the ordinary it hands over to them, in the state in which
-they would be: they retry, fall back, refuse, stream and break off, and alone know how. Until its
+they would be: they retry, fall back, refuse and break off, and alone know how. Until its
 line is in the journal nothing has happened, and the ordinary way begins from the beginning.
 """
 
@@ -16,26 +16,31 @@ from clearbar.route.budgets.allowance import Holding
 from clearbar.route.http.repeated_reply import ReplyHeaders
 from clearbar.route.journal.entry import Ended, Held
 from clearbar.route.serving.call import Call
-from clearbar.route.serving.costing import MOST_COST_NUSD
 from clearbar.route.serving.exchange import Exchange
 from clearbar.route.serving.headers import header, reply_headers
-from clearbar.route.serving.inquiry import Inquiry, as_sent, claim_of
 from clearbar.route.serving.known_head import KnownHead
+from clearbar.route.serving.making import note_kept
 from clearbar.route.serving.refusals import no_journal
 from clearbar.route.serving.refusing import refuse
+from clearbar.route.serving.streaming import Streaming
 from clearbar.route.serving.understanding import Known
 from clearbar.route.wire.metering import whole_metered
 from clearbar.route.wire.reading import BadBody, read_body
-from clearbar.route.wire.rewriting import rewrite
-from clearbar.route.wire.stored import is_plain, keeps_answer
+from clearbar.route.wire.rewriting import asking_usage, rewrite, with_model
+from clearbar.route.wire.stored import is_plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clearbar.route.http.message import Reply, Request
+    from clearbar.route.http.repeated_reply import RepeatedReply
     from clearbar.route.http.upstream import Asking, Broken
     from clearbar.route.serving.headers import Headers
     from clearbar.route.serving.inquiry import Claim
     from clearbar.route.serving.lane import Lane
     from clearbar.route.serving.means import Means
+    from clearbar.route.wire.metering import Metered
+    from clearbar.route.wire.operation import Operation
     from clearbar.route.wire.reading import Asked
 
 _OK: Final = 200
@@ -47,24 +52,32 @@ def serve(means: Means, request: Request, reply: Reply) -> None:
     """Serve a request: on the straight way where it has one, else on the ordinary one."""
     memory = request.memory
     head = None if memory is None else memory.known
-    if not isinstance(head, KnownHead) or not head.lanes or not head.is_of(means.in_force):
+    if not isinstance(head, KnownHead) or head.mark is not means.in_force.mark or not head.lanes:
         Exchange(means, request, reply).begin()
         return
-    try:
-        asked = read_body(head.operation, request.body)
-    except BadBody:
-        Exchange(means, request, reply).begin()  # which says why
-        return
+    asked = head.alike.again(request.body)
+    if asked is None:
+        try:
+            asked = read_body(head.operation, request.body)
+        except BadBody:
+            Exchange(means, request, reply).begin()  # which says why
+            return
+        if asked.is_plain:
+            head.alike.remember(request.body, asked)
     lane = head.lanes.get(asked.model)
-    if not is_plain(head.operation.name, asked, request.body):
-        lane = None  # what it does with objects at the provider is looked at
-    if lane is None or asked.metadata or asked.user:
+    if lane is None or not (asked.is_plain or _is_plain(head.operation, asked, request.body)):
         Exchange(means, request, reply).begin(Known(asked, means.draw(), None))
     elif lane.by_chance and (known := _strayed(means, lane, asked)) is not None:
         Exchange(means, request, reply).begin(known)
     elif not Plain(means, request, reply, lane, asked).begin():
         # Chance has spoken already: on this lane, and unseen by any shadow.
         Exchange(means, request, reply).begin(Known(asked, _ON_THE_LANE, _ON_THE_LANE))
+
+
+def _is_plain(operation: Operation, asked: Asked, body: bytes) -> bool:
+    """Return whether nothing has to be looked at but the model: no object, and nobody named."""
+    named = asked.metadata or asked.user
+    return not named and is_plain(operation.name, asked, body)
 
 
 def _strayed(means: Means, lane: Lane, asked: Asked) -> Known | None:
@@ -98,6 +111,7 @@ class Plain:
         "_request",
         "_started_s",
         "_status",
+        "_stream",
         "call_id",
         "request_id",
         "trace_id",
@@ -115,6 +129,7 @@ class Plain:
         self._holding: Holding | None
         self._held: bytes
         self._asking: Asking | None = None
+        self._stream: Streaming | None = None
         self._headers: Headers
         self._status = 0
         self._body = b""
@@ -123,11 +138,12 @@ class Plain:
         """Hold, write it down, ask; False, and nothing done, where the ordinary way has to."""
         means, lane, asked = self._means, self._lane, self._asked
         started_s = means.loop.time()
-        if not means.journal.has_room or not means.breakers.is_closed(lane.tool.name):
+        if not means.journal.has_room:
             return False
-        force, at_us = lane.force, means.now_us()
-        sent = as_sent(lane.operation, asked, lane.settings) if lane.settings else asked
-        claim = claim_of(lane.operation, sent, lane.prices, force.table.settings)
+        if means.breakers.ill and not means.breakers.is_closed(lane.tool.name):
+            return False
+        at_us = means.now_us()
+        claim = lane.claim(asked)
         accounts = lane.accounts_at(at_us)
         holding = None
         if accounts and claim.wanted_nusd:
@@ -151,13 +167,16 @@ class Plain:
         return True
 
     def _sent_body(self, asked: Asked, claim: Claim, holding: Holding | None) -> bytes:
-        lane = self._lane
-        most = None
+        lane, body, most = self._lane, self._request.body, None
+        if asked.is_plain and claim.is_limited and not lane.settings:
+            if lane.renamed is not None and (place := asked.model_at) is not None:
+                body = with_model(body, place, lane.renamed_json)
+            return asking_usage(body) if asked.stream else body
         if holding is not None and lane.enforced:
             most = claim.limit_within(holding.amount_nusd)
         return rewrite(
             lane.operation,
-            self._request.body,
+            body,
             asked,
             model=lane.renamed,
             max_tokens=most,
@@ -169,13 +188,12 @@ class Plain:
         """Write the beginning of the call into the journal; return its span."""
         means, lane, claim, holding = self._means, self._lane, self._claim, self._holding
         ids = means.ids
-        self.request_id = ids.next(at_us)
-        self.call_id = call_id = ids.next(at_us)
+        self.request_id, self.call_id = request_id, call_id = ids.two(at_us)
         self.trace_id, span_id = ids.trace_and_span()
         self._held = held = lane.held_line(
             call_id,
             at_us,
-            self.request_id,
+            request_id,
             self.trace_id,
             span_id,
             self._asked.stream,
@@ -197,11 +215,13 @@ class Plain:
         try:
             if lane.belongs_to_work:
                 means.allowance.mark_begun(lane.caller)
-            self._asking = means.upstreams.ask(
+            self._asking = asking = means.upstreams.ask(
                 lane.endpoint.origin, head, body, self, lane.patience
             )
+            if not self._asked.stream:
+                asking.on_whole = self.on_whole
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-            exchange, call = self._hand_over()
+            exchange, call = self.hand_over()
             call.undo()
             exchange.fail(error)
 
@@ -213,8 +233,16 @@ class Plain:
         if kind.startswith(b"application/json") and not self._asked.stream:
             self._first_s = self._means.loop.time()
             self._headers, self._status = headers, status
+        elif kind.startswith(b"text/event-stream") and self._asked.stream:
+            self._begin_stream(headers)
         else:
-            self._hand_over()[1].on_head(status, headers)
+            self.hand_over()[1].on_head(status, headers)
+
+    def _begin_stream(self, headers: Headers) -> None:
+        if self._asking is None:  # it is not yet returned: nobody is told that early
+            raise RuntimeError("an answer has begun before it was asked for")
+        self._stream = stream = Streaming(self._means, self, self._asking, self._reply, headers)
+        stream.start(self._lane, self._asked, self.request_id)
 
     def on_body(self, piece: bytes) -> None:
         """Hear from the endpoint: all of it, or the ordinary way goes on with the pieces."""
@@ -223,53 +251,65 @@ class Plain:
         else:
             self._told_call().on_body(piece)
 
+    def on_whole(self, head: RepeatedReply, body: bytes) -> None:
+        """Hear all of it at once."""
+        self._first_s = self._means.loop.time()
+        self._status, self._headers, self._body = head.status, head.headers, body
+        self.on_end()
+
     def on_end(self) -> None:
         """Hear from the endpoint: settle, write it down, and answer when that is durable."""
-        means, lane, reply = self._means, self._lane, self._reply
+        position = self.settle(self._metered, len(self._body), self._first_s)
+        if position is not None:
+            self._means.journal.when_durable(position, self._send, self._lost)
+            return
+        call = self._told_call()
+        if self._body:
+            call.on_body(self._body)
+        call.on_end()
+
+    def _metered(self) -> Metered:
+        return whole_metered(self._lane.operation, self._body)
+
+    def settle(
+        self, metered_by: Callable[[], Metered], bytes_out: int, first_s: float
+    ) -> int | None:
+        """Write the usual end into the journal, and settle; return its position.
+
+        None, and nothing done, where the end is not the usual one.
+        """
+        means, lane = self._means, self._lane
         try:
-            ended = self._ended()
+            metered = metered_by()
+            ended = self._ended(metered, bytes_out, first_s)
             position = None if ended is None else means.journal.append(ended)
         except Exception:  # noqa: BLE001 - the ordinary way meets it too, and says so
-            ended = position = None
+            return None
         if ended is None or position is None:
-            call = self._told_call()
-            if self._body:
-                call.on_body(self._body)
-            call.on_end()
-            return
+            return None
         if self._holding is not None:
             means.allowance.settle(self._holding, ended.cost_nusd)
-        means.worked(lane.tool.name)
-        if lane.keeps_answers and ended.upstream_id:
-            self._note_kept(ended.upstream_id)
-        reply.on_gone = None
+        if means.breakers.ill:
+            means.worked(lane.tool.name)
+        if lane.keeps_answers:
+            who, made = lane.caller.workflow, ended.upstream_id
+            note_kept(means, lane.operation, self._asked, who, made, self._at_us)
+        if self._stream is not None:
+            means.written.learn(lane.tool.name, lane.model, metered)
+        self._reply.on_gone = None
         means.exchanges.discard(self)
-        means.journal.when_durable(position, self._send, self._lost)
-
-    def _note_kept(self, answer_id: str) -> None:
-        """Note whose an answer is that the provider keeps."""
-        owners, lane = self._means.owners, self._lane
-        if owners is not None and keeps_answer(lane.operation.name, self._asked):
-            workflow, protocol = lane.caller.workflow, lane.operation.protocol
-            owners.note_answer(workflow, protocol, answer_id, self._at_us)
+        return position
 
     def on_broken(self, broken: Broken) -> None:
         """Hear from the transport."""
-        call = self._told_call() if self._status else self._hand_over()[1]
+        call = self._told_call() if self._status else self.hand_over()[1]
         call.on_broken(broken)
 
-    def _ended(self) -> Ended | None:
+    def _ended(self, metered: Metered, bytes_out: int, first_s: float) -> Ended | None:
         """Return the line of the end; None where it is not the usual one: reported and priced."""
-        lane, claim, body = self._lane, self._claim, self._body
-        metered = whole_metered(lane.operation, body)
-        usage, prices = metered.usage, claim.prices
-        if usage is None or metered.failed or prices is None:
-            return None
-        if metered.model and metered.model != lane.model:
-            prices = lane.force.prices.for_tool(lane.tool, metered.model, lane.model)
-        tier, speed, geo = metered.service_tier, metered.speed, metered.geo
-        cost = prices.cost_nusd(usage, self._at_us, tier, speed, geo)
-        if cost is None or cost > MOST_COST_NUSD:
+        lane, claim = self._lane, self._claim
+        usage, cost = metered.usage, lane.cost_nusd(claim, metered, self._at_us)
+        if usage is None or cost is None:
             return None
         ended_s, started_s = self._means.loop.time(), self._started_s
         return Ended(
@@ -283,21 +323,21 @@ class Plain:
             True,
             metered.model,
             metered.upstream_id,
-            tier,
-            speed,
-            geo,
+            metered.service_tier,
+            metered.speed,
+            metered.geo,
             metered.stop_reason,
-            round((self._first_s - started_s) * 1000),
+            round((first_s - started_s) * 1000),
             round((ended_s - started_s) * 1000),
             len(self._request.body),
-            len(body),
+            bytes_out,
         )
 
     def _send(self) -> None:
         lane, headers, reply = self._lane, self._headers, self._reply
         if isinstance(headers, ReplyHeaders):
-            lines = lane.reply_lines(headers) + self.request_id.encode()
-            reply.send_lines(self._status, lines, self._body)
+            lines = lane.reply_lines(self._status, headers) + self.request_id.encode()
+            reply.send_lines(lines, self._body)
         else:
             ours = [*lane.our_headers(), (b"x-clearbar-request-id", self.request_id.encode())]
             reply.send(self._status, reply_headers(headers, ours), self._body)
@@ -313,40 +353,40 @@ class Plain:
 
     def _gone(self) -> None:
         """Break the call off, as the client has left."""
-        self._hand_over()[0].leave()
+        self.hand_over()[0].leave()
 
     def break_off(self) -> None:
         """End it now: the gateway itself has to end."""
-        self._hand_over()[0].break_off()
+        self.hand_over()[0].break_off()
 
     def _told_call(self) -> Call:
         """Hand over where the head of the answer has come."""
-        _, call = self._hand_over()
+        _, call = self.hand_over()
         call.on_head(self._status, self._headers)
         call.first_byte_s = self._first_s
         return call
 
-    def _hand_over(self) -> tuple[Exchange, Call]:
+    def hand_over(self) -> tuple[Exchange, Call]:
         """Go on in the ordinary way: with its exchange and its call, as they would be by now."""
         means, lane, request = self._means, self._lane, self._request
-        inquiry = Inquiry(
+        begun = lane.belongs_to_work and means.allowance.has_begun(lane.caller)
+        inquiry = lane.inquiry(
             request,
-            lane.operation,
             self._asked,
-            lane.caller._replace(trace_id=self.trace_id),
-            lane.force,
-            lane.enforced,
             self.request_id,
-            lane.accounts_at(self._at_us),
-            lane.belongs_to_work and means.allowance.has_begun(lane.caller),
-            lane.passes_credentials,
+            self.trace_id,
             self._at_us,
             self._started_s,
+            begun=begun,
         )
+        if self._asking is not None:
+            self._asking.on_whole = None
         exchange = Exchange(means, request, self._reply)
         held = msgspec.json.decode(self._held, type=Held)
         call = Call(means, inquiry, lane.tool, held.arm, 1, exchange)
         call.take_over(held, self._claim, self._holding, self._asking, self._started_s)
         means.exchanges.discard(self)
-        exchange.take_over(inquiry, lane.admitted, call)
+        stream, self._stream = self._stream, None
+        answering = None if stream is None else stream.hand_over(call)
+        exchange.take_over(inquiry, lane.admitted, call, answering)
         return exchange, call

@@ -40,14 +40,17 @@ class Written:
         key = held.tool, held.model
         if metered.usage is not None:
             if outcome == "ok" and metered.output_bytes:
-                self._learn(key, metered.usage.get("output_tokens", 0), metered.output_bytes)
+                self.learn(held.tool, held.model, metered)
             return 1.0
         tokens, shown = self._sums.get(key, (0.0, 0.0))
         if not tokens:
             return 1.0
         return min(max(tokens * BYTES_A_TOKEN / shown, _LEAST), _MOST)
 
-    def _learn(self, key: tuple[str, str], tokens: int, shown: int) -> None:
+    def learn(self, tool: str, model: str, metered: Metered) -> None:
+        """Learn from a stream that has come whole, and reported its usage."""
+        key, shown = (tool, model), metered.output_bytes
+        tokens = 0 if metered.usage is None else metered.usage.get("output_tokens", 0)
         before_tokens, before_shown = self._sums.get(key, (0.0, 0.0))
         if before_shown > _HALVED_AT:
             before_tokens, before_shown = before_tokens / 2, before_shown / 2

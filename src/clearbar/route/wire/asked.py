@@ -50,6 +50,11 @@ class Asked(msgspec.Struct, kw_only=True):
     """Below this limit the provider refuses the request: thinking's budget counts inside it."""
     prompts: int = 1
     """How many prompts a completion is asked; `choices` counts their answers."""
+    is_plain: bool = False
+    """Whether it was read in one go, and wants one answer in text to text: nothing of the above but
+    a model, a stream and a limit."""
+    model_at: tuple[int, int] | None = None
+    """Where the model's name stands in a body that was read in one go, with its quotes."""
     layout: Layout | None = None
     """Where the body's members stand, for `rewrite`."""
 

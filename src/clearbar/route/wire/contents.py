@@ -6,7 +6,7 @@ what costs more. So a kind that is new is held for too much rather than too litt
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,7 +15,7 @@ TOOL_TOKENS: Final = 1024
 once for each tool whose definition the provider keeps."""
 
 
-class Seen(msgspec.Struct, gc=False):
+class Seen(NamedTuple):
     """What was seen in the input."""
 
     media: bool = False
@@ -33,13 +33,13 @@ def seen_in_messages(raw: msgspec.Raw) -> Seen:
 
 def seen_in(messages: list[Message]) -> Seen:
     """Look through messages that have been decoded."""
-    seen = Seen()
+    media = stored = False
     for message in messages:
         if message.content.__class__ is list and _has_media(message):
-            seen.media = True
+            media = True
         if message.audio:
-            seen.stored = True
-    return seen
+            stored = True
+    return Seen(media, stored) if media or stored else _NOTHING
 
 
 def seen_in_input(raw: msgspec.Raw) -> Seen:
@@ -141,6 +141,7 @@ def _all_text(leaves: list[_Leaf]) -> bool:
     return all(leaf.type in _TEXTS for leaf in leaves)
 
 
+_NOTHING: Final = Seen()
 _TEXTS: Final = frozenset(
     {
         "input_text",

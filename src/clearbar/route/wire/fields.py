@@ -6,6 +6,7 @@ A field that is read as null is as one that is not there.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -47,6 +48,7 @@ def _model(asked: Asked, raw: msgspec.Raw) -> None:
     asked.model = said or ""
 
 
+@lru_cache(maxsize=1024)
 def is_model(said: str) -> bool:
     """Return whether a text can be the name of a model."""
     return _NAME.fullmatch(said) is not None

@@ -32,19 +32,14 @@ class NotAnObject(Exception):  # noqa: N818 - not an error of ours
         """Whether they are an object all the same."""
 
 
-class Layout:
+class Layout(msgspec.Struct, frozen=True, gc=False):
     """The members of an object: their values' bytes and where these start."""
 
-    __slots__ = ("payload", "starts", "values")
-
-    def __init__(
-        self, payload: bytes, values: dict[str, msgspec.Raw], starts: list[int] | None
-    ) -> None:
-        self.payload = payload
-        self.values = values
-        """By name, in the order of the bytes; views into `payload`."""
-        self.starts = starts
-        """Of each value, in that order; None: they follow from the lengths."""
+    payload: bytes
+    values: dict[str, msgspec.Raw]
+    """By name, in the order of the bytes; views into `payload`."""
+    starts: list[int] | None
+    """Of each value, in that order; None: they follow from the lengths."""
 
     def place(self, wanted: str) -> tuple[int, int] | None:
         """Return where one value starts and ends; None where it is not there."""
@@ -80,28 +75,24 @@ def layout_of(payload: bytes) -> Layout:
     Raises:
         NotAnObject: when it is none, is nested too deeply, or says a name twice.
     """
-    text, values = _members(payload)
+    text = payload
+    try:
+        values = _decoded(payload)
+    except NotAnObject as error:
+        if error.ambiguous:
+            raise
+        # Halves of characters, as clients leave them when they cut a text, are replaced by as many
+        # bytes: the places stay right.
+        text = without_lone_surrogates(payload)
+        values = _decoded(text)
     if len(values) > MAX_MEMBERS:
         raise NotAnObject(_TOO_MANY, ambiguous=True)
-    size = 1 + 4 * len(values) + sum(map(len, values)) + sum(map(len, values.values()))
+    size = 1 + 4 * len(values) + len("".join(values)) + sum(map(len, values.values()))
     if size == len(payload) and values:
         return Layout(payload, values, None)
     if any(len(name) > _LONGEST_NAME for name in values):
         raise NotAnObject("has a name without an end", ambiguous=True)
     return Layout(payload, values, _walked(text, values))
-
-
-def _members(payload: bytes) -> tuple[bytes, dict[str, msgspec.Raw]]:
-    """Return the bytes as they are to be read, and the members in them."""
-    try:
-        return payload, _decoded(payload)
-    except NotAnObject as error:
-        if error.ambiguous:
-            raise
-    # Halves of characters, as clients leave them when they cut a text, are replaced by as many
-    # bytes: the places stay right.
-    text = without_lone_surrogates(payload)
-    return text, _decoded(text)
 
 
 def _decoded(payload: bytes) -> dict[str, msgspec.Raw]:

@@ -9,30 +9,36 @@ anything that has a meaning in JSON, doubt begins, and the event is read as any 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _TEXT: Final = re.compile(rb'[^"\\\x00-\x1f]+')
+is_text: Final = _TEXT.fullmatch
+"""Whether bytes, from one place to another, are a text in which nothing has a meaning in JSON."""
 _MARKS: Final = (b'"content":"', b'"text":"')
 _BLIND: Final = b'"obfuscation":"'
 _PROBE: Final = b"a text of another length"
 _QUOTE: Final = b'"'
+_DATA: Final = b"data: "
+_CHOICES: Final = b'"choices":'
 
 
 class Likeness:
     """What events have in common that carry a piece of text."""
 
-    __slots__ = ("_after", "_before", "_between", "_cut", "_start")
+    __slots__ = ("_between", "_cut", "_start", "after", "before")
 
     def __init__(self, before: bytes, between: bytes, after: bytes, cut: tuple[int, int]) -> None:
         self._start = len(before)
         """Where the text begins."""
-        self._before = before
+        self.before = before
         self._between = between
         """From the text to the blind text; empty where there is none."""
-        self._after = after
+        self.after = after
         self._cut = cut
         """Where the bytes begin and end that the client is not to see, from the text's end on."""
 
@@ -69,6 +75,31 @@ class Likeness:
                 return None
         return cls(before, between, after, cut)
 
+    def in_stream(self, first: bytes) -> Likeness | None:
+        """Return what the events of another stream have in common; None where that is not certain.
+
+        In the streams of one tool they differ in what stands before the choices, such as the id of
+        the stream, and that stands in its `first` event too.
+        """
+        at, own = self.before.find(_CHOICES), first.find(_CHOICES)
+        if at < 0:
+            return self
+        opening = first[:own]
+        if own < 0 or not opening.startswith(_DATA):
+            return None
+        try:
+            said = _opening.decode(opening[len(_DATA) :] + b'"choices":0}')
+        except (ValueError, RecursionError):
+            return None
+        if said.usage is not msgspec.UNSET or said.error is not msgspec.UNSET:
+            return None
+        return Likeness(opening + self.before[at:], self._between, self.after, self._cut)
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether only the text varies, and the client is to see all of such an event."""
+        return not self._between and not self.cuts
+
     @property
     def cuts(self) -> bool:
         """Whether the client is not to see all of such an event."""
@@ -79,12 +110,12 @@ class Likeness:
 
         0 for anything else.
         """
-        if not data.startswith(self._before, start):
+        if not data.startswith(self.before, start):
             return 0
         first = start + self._start
         text = _TEXT.match(data, first, end)
-        behind = end - len(self._after)
-        if text is None or not data.startswith(self._after, behind):
+        behind = end - len(self.after)
+        if text is None or not data.startswith(self.after, behind):
             return 0
         last = text.end()
         alike = self._is_blind(data, last, behind) if self._between else last == behind
@@ -95,7 +126,7 @@ class Likeness:
         if not data.startswith(self._between, start):
             return False
         blind = start + len(self._between)
-        return blind == end or _TEXT.fullmatch(data, blind, end) is not None
+        return blind == end or is_text(data, blind, end) is not None
 
     def passed(self, event: bytes, text_bytes: int) -> bytes:
         """Return what the client is to see of such an event with so much text."""
@@ -115,3 +146,24 @@ def _cut_of(rest: bytes, passed: bytes) -> tuple[int, int] | None:
         if rest[:at] + rest[at + size :] == passed:
             return at, at + size
     return None
+
+
+class Alike:
+    """The likeness of the events of the last streams, for the next one of the same tool."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: dict[bool, Likeness] = {}
+        """By whether the usage is taken out again."""
+
+
+class _Opening(msgspec.Struct, gc=False):
+    """What stands in an event before its choices: whole members, or it is no object."""
+
+    choices: int
+    usage: Any = msgspec.UNSET
+    error: Any = msgspec.UNSET
+
+
+_opening: Final = msgspec.json.Decoder(_Opening)

@@ -13,7 +13,8 @@ import msgspec
 
 from clearbar.route.wire.events import MAX_EVENT_BYTES, Splitter, data_of
 from clearbar.route.wire.layout import NotAnObject, layout_of
-from clearbar.route.wire.likeness import Likeness
+from clearbar.route.wire.likeness import Alike, Likeness
+from clearbar.route.wire.plain_answer import read_plain_answer
 from clearbar.route.wire.streams import CLEAN, DROP, reader_of
 from clearbar.route.wire.told import Answer, Metered, Told, metered_answer
 from clearbar.tools.wire import decoded
@@ -64,15 +65,30 @@ def meter_for(operation: Operation, asked: Asked | None, status: int, content_ty
     kind = content_type.lower()
     streamed = asked is not None and asked.stream and not told.failed
     if b"event-stream" in kind or (streamed and b"json" not in kind):
-        strips = asked is not None and not asked.wants_usage and operation.name in _TELLS_USAGE
-        return Events(told, 1 if asked is None else asked.choices, strips=strips)
+        return _events(told, asked, None)
     if not operation.spends or (kind and b"json" not in kind):
         return _Passing(told)
     return _Whole(told)
 
 
+def events_of(operation: Operation, asked: Asked, alike: Alike) -> Events:
+    """Return a meter for a stream of events that is no error by its status.
+
+    `alike` is that of other streams of the same tool; it learns from this one.
+    """
+    return _events(Told(operation), asked, alike)
+
+
+def _events(told: Told, asked: Asked | None, alike: Alike | None) -> Events:
+    tells = told.operation.name in _TELLS_USAGE
+    strips = asked is not None and not asked.wants_usage and tells
+    return Events(told, 1 if asked is None else asked.choices, alike, strips=strips)
+
+
 def whole_metered(operation: Operation, payload: bytes) -> Metered:
     """Return what a whole reply tells that is no error by its status, as its meter would."""
+    if operation.name == "chat" and (plain := read_plain_answer(payload)) is not None:
+        return plain
     if operation.protocol == "openai" and operation.name != "responses":
         try:
             answer = _answer.decode(payload)
@@ -198,10 +214,24 @@ def read_whole(told: Told, payload: bytes) -> None:
 class Events:
     """Counts a stream."""
 
-    __slots__ = ("_blind", "_known", "_reader", "_splitter", "_strips", "_told", "_tries", "like")
+    __slots__ = (
+        "_alike",
+        "_blind",
+        "_known",
+        "_reader",
+        "_splitter",
+        "_strips",
+        "_told",
+        "_tries",
+        "flowed_bytes",
+        "like",
+    )
 
-    def __init__(self, told: Told, choices: int, *, strips: bool) -> None:
+    def __init__(
+        self, told: Told, choices: int, alike: Alike | None = None, *, strips: bool
+    ) -> None:
         self._told = told
+        self._alike = alike
         self._reader = reader_of(told.operation, told, choices)
         self._splitter = Splitter()
         self._strips = strips
@@ -213,6 +243,8 @@ class Events:
         """Events that are still looked at for that."""
         self._blind = False
         """Whether an event was too long to be looked at, and all that follows passes."""
+        self.flowed_bytes = 0
+        """Of events that were counted and not fed."""
 
     def feed(self, piece: bytes) -> bytes:
         """Take the next bytes; return what is to be passed on by now."""
@@ -222,8 +254,9 @@ class Events:
             return like.passed(piece, size)
         return self._read(piece)
 
-    def count(self, text_bytes: int) -> None:
-        """Take an event that `like` has told, and that was passed on."""
+    def count(self, size: int, text_bytes: int) -> None:
+        """Take events that `like` has told, and that were passed on: their bytes, all and text."""
+        self.flowed_bytes += size
         self._told.output_bytes += text_bytes
 
     def _read(self, piece: bytes) -> bytes:
@@ -242,11 +275,23 @@ class Events:
             rest = self._go_blind()
             return read + rest if self._strips else read
         said = self._told.output_bytes - before
-        if self._tries and said and events[0] is piece:
-            self._tries -= 1
-            self._known = Likeness.of(piece, read, said, self._counts) or self._known
+        if self._tries and events and events[0] is piece:
+            self._liken(piece, read, said)
         self.like = None if self._splitter.held_bytes else self._known
         return read
+
+    def _liken(self, event: bytes, passed: bytes, said: int) -> None:
+        """Find out what this event has in common with those that will follow."""
+        if said:
+            self._tries -= 1
+            found = Likeness.of(event, passed, said, self._counts)
+            if found is not None:
+                self._known = found
+                if self._alike is not None:
+                    self._alike.last[self._strips] = found
+        elif self._known is None and self._alike is not None:
+            last = self._alike.last.get(self._strips)
+            self._known = None if last is None else last.in_stream(event)
 
     def _counts(self, event: bytes) -> int | None:
         """Return how many bytes of text an event says; None where it says more than that."""

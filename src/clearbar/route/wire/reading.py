@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from clearbar.route.wire.asked import Asked, BadBody
 from clearbar.route.wire.fields import FIELDS, FIELDS_OF_OTHERS
 from clearbar.route.wire.layout import NotAnObject, layout_of
-from clearbar.route.wire.plain_chat import read_plain_chat
+from clearbar.route.wire.plain_chat import SEARCH, read_plain_chat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +32,6 @@ MAX_OBJECTS: Final = 500_000
 """In a body; a million small ones would take the time of other requests, and twenty times their
 bytes of memory."""
 _MANY_BYTES: Final = 2**20
-_SEARCH: Final = "search"
-"""In the name of a model: it looks things up on the web whenever it is asked, for a fee."""
 
 
 def read_body(operation: Operation, body: bytes) -> Asked:
@@ -52,16 +50,16 @@ def read_body(operation: Operation, body: bytes) -> Asked:
         if fields is None and not error.ambiguous:
             return Asked(input_tokens=len(body), has_media=True)
         raise BadBody(f"the body {error}") from None
-    asked = Asked(layout=layout, input_tokens=len(body) + _TEMPLATE_TOKENS)
-    if operation.name == "chat" and read_plain_chat(asked, layout):
-        asked.has_fees = _SEARCH in asked.model
-        return asked
+    input_tokens = len(body) + _TEMPLATE_TOKENS
+    if operation.name == "chat" and (chat := read_plain_chat(layout, input_tokens)) is not None:
+        return chat
+    asked = Asked(layout=layout, input_tokens=input_tokens)
     if fields is None:
         fields, asked.has_media = FIELDS_OF_OTHERS, True
     _read_members(asked, layout, fields)
     if operation.name in _WITHOUT_OUTPUT:
         asked.max_tokens = 0
-    elif _SEARCH in asked.model:
+    elif SEARCH in asked.model:
         asked.has_fees = True
     if not asked.model and operation.name not in _WITHOUT_MODEL:
         raise BadBody("the body names no model")

@@ -28,6 +28,7 @@ LIMITS: Final[Mapping[Name, tuple[str, ...]]] = {
 """What limits the output of an operation."""
 _TELLS_USAGE: Final = frozenset({"chat", "completions"})
 """Whose streams tell their usage only where it is asked for."""
+_ASKED: Final = b'"stream_options":{"include_usage":true},'
 _OPENAI_MODELS: Final = ("gpt-", "chatgpt-", "o1", "o3", "o4", "codex-", "computer-use")
 
 
@@ -73,8 +74,19 @@ def _renamed(body: bytes, layout: Layout, asked: Asked, model: str | None) -> by
     place = layout.place("model")
     if place is None:
         return _spliced(body, layout, {"model": model})
+    return with_model(body, place, _encoded(model))
+
+
+def with_model(body: bytes, place: tuple[int, int], model: bytes) -> bytes:
+    """Return the body with another model, given as JSON, in the place where one stands."""
     start, end = place
-    return b"".join((body[:start], _encoded(model), body[end:]))
+    return b"%b%b%b" % (body[:start], model, body[end:])
+
+
+def asking_usage(body: bytes) -> bytes:
+    """Return the body of a stream of chat, which says nothing of its options, asking for usage."""
+    at = body.index(b"{") + 1
+    return b"%b%b%b" % (body[:at], _ASKED, body[at:])
 
 
 def _cap(

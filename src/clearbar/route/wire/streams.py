@@ -51,16 +51,14 @@ class _Chat:
 
     def take(self, data: bytes) -> int:
         told = self._told
+        if data == DONE:
+            return self._take_other(data)
         try:
             chunk = _chunk.decode(data)
         except (ValueError, RecursionError):
-            if data.strip() == DONE:
-                told.complete = not told.failed
-            elif data:
-                self._take_odd(data)
-            return KEEP
+            return self._take_other(data)
         if not told.upstream_id or chunk.usage:
-            self._identify(data)
+            self._identify(chunk)
         if chunk.error:
             told.failed, told.complete = True, False
         for choice in chunk.choices or ():
@@ -74,8 +72,8 @@ class _Chat:
         told.usage = chunk.usage
         return DROP if chunk.choices == [] else KEEP
 
-    def _identify(self, data: bytes) -> None:
-        told, said = self._told, _identity.decode(data)
+    def _identify(self, said: _Chunk) -> None:
+        told = self._told
         told.upstream_id = told.upstream_id or named(said.id)
         told.model = told.model or named(said.model)
         told.service_tier = tier_of(said.service_tier) or told.service_tier
@@ -86,8 +84,15 @@ class _Chat:
         if self._left <= 0 and not self._told.failed:
             self._told.complete = True
 
+    def _take_other(self, data: bytes) -> int:
+        """Take the end, or an event of another shape: an error, or one that is no JSON at all."""
+        if data.strip() == DONE:
+            self._told.complete = not self._told.failed
+        elif data:
+            self._take_odd(data)
+        return KEEP
+
     def _take_odd(self, data: bytes) -> None:
-        """Take an event of another shape: an error, or one that is no JSON at all."""
         event = as_object(decoded(data))
         self._told.failed = self._told.failed or is_error(event)
         self._told.output_bytes += len(data)
@@ -185,15 +190,12 @@ class _Choice(msgspec.Struct, gc=False):
 
 
 class _Chunk(msgspec.Struct, gc=False):
-    choices: list[_Choice] | None = None
-    usage: Any = msgspec.UNSET
-    error: Any = None
-
-
-class _Identity(msgspec.Struct, gc=False):
     id: Any = None
     model: Any = None
     service_tier: Any = None
+    choices: list[_Choice] | None = None
+    usage: Any = msgspec.UNSET
+    error: Any = None
 
 
 class _MessageDelta(msgspec.Struct, gc=False):
@@ -246,7 +248,6 @@ def _size(said: object) -> int:
 
 
 _chunk: Final = msgspec.json.Decoder(_Chunk)
-_identity: Final = msgspec.json.Decoder(_Identity)
 _event: Final = msgspec.json.Decoder(_Event)
 _response_event: Final = msgspec.json.Decoder(_ResponseEvent)
 _LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})

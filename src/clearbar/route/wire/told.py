@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
-class Metered(NamedTuple):
+class Metered(msgspec.Struct, frozen=True, gc=False):
     """What a reply used, as far as it has told."""
 
     usage: Mapping[str, int] | None
