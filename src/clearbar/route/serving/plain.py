@@ -159,7 +159,8 @@ class Plain:
         try:
             body = self._sent_body(asked, claim, holding)
             span_id = self._write(at_us)
-        except Exception:  # noqa: BLE001 - the ordinary way meets it too, and says so
+        except Exception as error:  # noqa: BLE001 - the ordinary way answers
+            means.report(error)
             if holding is not None:
                 means.allowance.release(holding)
             return False
@@ -283,7 +284,8 @@ class Plain:
             metered = metered_by()
             ended = self._ended(metered, bytes_out, first_s)
             position = None if ended is None else means.journal.append(ended)
-        except Exception:  # noqa: BLE001 - the ordinary way meets it too, and says so
+        except Exception as error:  # noqa: BLE001 - the ordinary way answers
+            means.report(error)
             return None
         if ended is None or position is None:
             return None
