@@ -4,9 +4,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
-from clearbar.cli.main import VERBS
+from clearbar.cli.main import VERBS, VerbGroup
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,3 +116,13 @@ def test_a_damaged_file_of_the_ledger_is_no_crash(filled: CommandLine) -> None:
         path.write_bytes(b"damaged")
     said = filled("spend")
     assert (said.code, said.err.count("\n")) == (1, 2)
+
+
+def test_a_query_that_ctrl_c_ended_shows_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.group(cls=VerbGroup, invoke_without_command=True)
+    def verbs() -> None:
+        raise RuntimeError("Query interrupted")  # as DuckDB does
+
+    with pytest.raises(SystemExit) as ended:
+        verbs([])
+    assert (ended.value.code, capsys.readouterr().err.strip()) == (1, "Aborted!")

@@ -48,3 +48,9 @@ def test_a_folder_of_another_user_is_named_with_the_way_out(tmp_path: Path, comm
     assert said.returncode == 1
     assert f"{tmp_path / '.clearbar'}" in said.stderr
     assert f"let this user write to {tmp_path}, or take another" in said.stderr
+
+
+def test_a_receiver_is_not_told_to_read_never(clearbar: CommandLine) -> None:
+    said = clearbar("spend", "receive", "--every", "nan")
+    assert said.code == 2
+    assert "nan is no number of seconds" in said.err

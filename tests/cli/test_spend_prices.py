@@ -223,3 +223,10 @@ def test_recorded_costs_of_a_model_that_no_call_names_are_refused(filled: Comman
     said = filled("spend", "prices", "openai/gpt-4oo", "--disagree")
     assert said.code == 2
     assert 'no call names the model "openai/gpt-4oo". Did you mean "openai/gpt-4o"?' in said.err
+
+
+@pytest.mark.parametrize("name", ["", "openai/"])
+def test_a_model_without_a_name_is_refused(clearbar: CommandLine, name: str) -> None:
+    said = clearbar("spend", "prices", name)
+    assert said.code == 2
+    assert "name a model, such as openai/gpt-4o" in said.err

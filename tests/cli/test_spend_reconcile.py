@@ -139,3 +139,16 @@ def test_only_a_month_is_closed(billed: CommandLine, text: str) -> None:
 def test_help_shows_examples(clearbar: CommandLine) -> None:
     for name in ("reconcile", "close"):
         assert "Examples:" in clearbar("spend", name, "--help").out
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_names_give_way_before_sums_do(
+    billed: CommandLine, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    call = {**logged(1), "request_id": "chatcmpl-far", "custom_llm_provider": "a-provider" * 4}
+    billed("spend", "add", billed.usage(call, name="far.jsonl"))
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = billed("spend", "reconcile").out.splitlines()
+    assert max(map(len, lines[:4])) <= width
+    assert "error" in lines[0]
+    assert any(line.startswith("openai") and "$0.028" in line for line in lines)

@@ -7,11 +7,15 @@ import os
 import pty
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
 from clearbar.cli.terminal import broken, table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_sentence_ends_its_lines_between_words() -> None:
@@ -53,3 +57,11 @@ def test_an_error_is_broken_between_words_on_a_terminal_alone() -> None:
     assert done.returncode == 1
     assert max(map(len, lines)) <= 30
     assert lines[0].startswith("error: ")
+
+
+def test_a_closed_output_is_no_crash(tmp_path: Path) -> None:
+    command = f"exec {sys.executable} -m clearbar --workspace . spend 2026-09 >&-"
+    (tmp_path / "clearbar.toml").write_text("")
+    shell = ["sh", "-c", command]
+    done = subprocess.run(shell, stderr=subprocess.PIPE, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -106,6 +106,25 @@ def test_one_name_may_be_of_accounts_of_two_providers(tmp_path: Path) -> None:
     assert [each.provider for each in declared(text, tmp_path).accounts] == ["openai", "anthropic"]
 
 
+@pytest.mark.parametrize("pattern", ["anthropic*", "[a]nthropic"])
+def test_a_pattern_that_does_not_take_the_other_provider_is_of_another(
+    tmp_path: Path, pattern: str
+) -> None:
+    text = TWICE.replace('"legal"', '"legal"\nprovider = "openai"')
+    text = text.replace('"sales"', f'"sales"\nprovider = "{pattern}"')
+    assert len(declared(text, tmp_path).accounts) == 2
+    with pytest.raises(DeclarationError):
+        declared(text.replace(pattern, "Open*"), tmp_path)
+    with pytest.raises(DeclarationError):
+        declared(text.replace(pattern, "a*").replace('"openai"', '"*i"'), tmp_path)
+
+
+def test_a_rule_takes_the_name_of_an_account_in_letters_of_either_case(tmp_path: Path) -> None:
+    text = '[[account]]\nname = "Legal Inc"\naliases = ["legal"]\n'
+    rule = '\n[[workflow]]\nname = "letters"\nmatch = [{ account = "legal*" }]\n'
+    assert declared(text + rule, tmp_path).accounts
+
+
 def test_an_account_that_is_declared_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError) as caught:
         declared(TWICE.replace('"sales"', '"legal"'), tmp_path)

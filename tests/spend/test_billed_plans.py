@@ -76,6 +76,11 @@ def test_a_plan_may_call_its_account_by_any_of_its_names() -> None:
     assert left.start == OCTOBER
 
 
+def test_the_account_of_a_plan_is_named_in_letters_of_either_case_as_calls_are() -> None:
+    named = [plan(billed_as=("Team*",), only=(("account", "Acme"),))]
+    assert declared_cost(named, line("280", account="acme")) == 300
+
+
 def test_a_line_of_several_days_stands_for_these() -> None:
     half = line("140", SEPTEMBER + timedelta(15), days=30)
     left = 600 - 150 - Decimal(300) * 15 / 31

@@ -46,6 +46,18 @@ def test_two_unaligned_bills_of_one_length_count_once() -> None:
     assert cost_after(*rows) == 14
 
 
+def test_a_bill_of_unknown_worth_gives_way_to_one_that_is_known_however_few_its_days() -> None:
+    unknown = part("0", 0, 30, "in-euro.csv", unpriced_lines=1)
+    assert cost_after(unknown, part("70", 7, 7, "week.csv")) == 70
+    half_known = part("200", 0, 30, "in-euro.csv", unpriced_lines=1)
+    assert cost_after(half_known, part("70", 7, 7, "week.csv")) == 200
+
+
+def test_a_bill_of_unknown_worth_that_is_the_only_one_counts() -> None:
+    found = reconcile([part("0", 0, 30, "in-euro.csv", unpriced_lines=1)])
+    assert [row.unpriced_lines for row in found.bills] == [1]
+
+
 def test_bills_that_meet_add_up() -> None:
     rows = part("14", 0, 14, "first.csv"), part("16", 14, 16, "second.csv")
     assert cost_after(*rows) == 30

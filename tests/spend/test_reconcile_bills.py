@@ -171,8 +171,14 @@ def test_a_line_of_unknown_worth_in_a_bill_that_does_not_count_is_in_no_figure()
 
 
 def test_a_project_that_is_null_in_a_grouping_by_projects_is_a_line_of_its_own() -> None:
-    rows = bill("4", project="a", uri="by-project"), bill("6", key=4, uri="by-project")
+    rows = bill("4", project="a"), bill("6", key=4, labels="|null_in=project|")
     assert cost_after(*rows) == 10
+
+
+def test_a_line_without_an_item_among_others_of_its_day_counts_with_these() -> None:
+    item = bill("4", labels="|line_item=Images|")
+    assert cost_after(item, bill("6", key=4, labels="|null_in=item|")) == 10
+    assert cost_after(item, bill("4", key=4)) == 4
 
 
 def test_lines_of_other_bills_may_name_what_they_like() -> None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from tests.spend.told_rows import DAY, NEXT_DAY, bill, bucket, call
 
 from clearbar.core.period import ALL, Period
+from clearbar.spend.prices.agreements import SelfHosted
 from clearbar.spend.reconciliation import Account, Reconciliation, compare
 from clearbar.spend.reconciliation_words import FIELD_DOCS, missing, reconciliation_json
 from clearbar.spend.reconciling.accounts import DeclaredAccount
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
+    from clearbar.spend.prices.agreements import Only
     from clearbar.spend.reconciling.told import Told
 
 
@@ -30,6 +32,24 @@ def one(*rows: Told) -> Account:
 def said(*rows: Told) -> list[str]:
     found = compared(*rows)
     return [what for account in found.accounts for what, _ in missing(account, found)]
+
+
+def words(rows: list[Told], *machines: SelfHosted) -> list[str]:
+    found = compare(rows, ALL, (), machines)
+    return [what for account in found.accounts for what, _ in missing(account, found)]
+
+
+def machine(model: str, only: Only = ()) -> SelfHosted:
+    return SelfHosted(
+        name="own",
+        model=model,
+        only=only,
+        usd_per_gpu_hour=Decimal(3),
+        gpus=1,
+        input_tokens_per_second=Decimal(1000),
+        output_tokens_per_second=Decimal(100),
+        utilisation=Decimal("0.5"),
+    )
 
 
 def test_coverage_is_the_share_of_the_bill_that_logs_explain() -> None:
@@ -157,6 +177,32 @@ def test_a_second_bill_of_the_same_days_is_told() -> None:
 def test_what_has_no_price_is_told() -> None:
     rows = bill("10", unpriced_lines=2), call(Usage(calls=3, calls_unpriced=3))
     assert [what.split(" ")[:2] for what in said(*rows)[1:]] == [["2", "lines"], ["3", "calls"]]
+
+
+def test_without_a_bill_no_residual_is_spoken_of() -> None:
+    assert said(call(Usage(calls=1, calls_unpriced=1))) == [
+        "there is no bill",
+        "1 call without a price: not in what is logged",
+    ]
+
+
+def test_where_a_bill_gives_back_more_than_it_takes_there_is_no_share_of_it() -> None:
+    found = one(bill("-0.15"), call("2", day=NEXT_DAY))
+    assert (found.billed_usd, found.coverage, found.error) == (Decimal("-0.15"), None, None)
+
+
+def test_programs_on_own_machines_are_asked_for_no_bill() -> None:
+    assert said(call("8", provider="ollama")) == ["self-hosted: no bill comes"]
+    assert said(bill("8", provider="ollama"), call("8", provider="ollama")) == []
+
+
+def test_a_model_that_is_declared_as_self_hosted_is_asked_for_no_bill() -> None:
+    rows = [call("8", provider="acme", model="llama-3-70b")]
+    assert words(rows, machine("llama-3*")) == ["self-hosted: no bill comes"]
+    assert words(rows, machine("qwen*")) == ["there is no bill"]
+    assert words(rows, machine("llama-3*", only=(("team", "search"),))) == ["there is no bill"]
+    beside = call("1", key=4, provider="acme", model="claude-opus-4-6")
+    assert words([*rows, beside], machine("llama-3*")) == ["there is no bill"]
 
 
 def test_a_bill_by_the_month_is_compared_as_a_whole() -> None:

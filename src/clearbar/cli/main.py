@@ -65,6 +65,9 @@ class VerbGroup(click.Group):
             _tell(error.message, error.hint)
             sys.exit(error.exit_code)
         except Exception as error:
+            if _is_interrupted(error):
+                click.echo("\nAborted!", err=True)
+                sys.exit(1)
             if not _is_of_the_disk(error):
                 raise
             _tell(*_of_the_disk(error))
@@ -81,6 +84,11 @@ def _tell(message: str, hint: str) -> None:
         lines = [part for line in lines for part in broken(line, width)]
     for line in lines:
         click.echo(line, err=True)
+
+
+def _is_interrupted(error: Exception) -> bool:
+    """Return whether Ctrl-C ended a query: DuckDB then raises this, and no KeyboardInterrupt."""
+    return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
 
 
 def _is_of_the_disk(error: Exception) -> bool:

@@ -59,6 +59,8 @@ def command(
       clearbar spend prices --disagree --period 2026-10
       clearbar spend prices --against model_prices_and_context_window.json
     """
+    if model is not None and not model.rpartition("/")[2].strip():
+        raise click.BadParameter("name a model, such as openai/gpt-4o", param_hint="MODEL")
     chosen = chosen_period(workspace, period, "all")
     tables = workspace.prices_against(against, model, chosen) if against else None
     logs = workspace.recorded_against_book(model, chosen) if disagree else None

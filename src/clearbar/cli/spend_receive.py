@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,13 @@ from clearbar.cli.options import workspace_options
 
 if TYPE_CHECKING:
     from clearbar.workspace import Workspace
+
+
+def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Return the value; a range of click lets NaN pass."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number of seconds", context, parameter)
+    return value
 
 
 @click.command("receive")
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     default=60.0,
     show_default=True,
     metavar="SECONDS",
+    callback=_number,
     help="How often what came is read into the ledger.",
 )
 @workspace_options
@@ -47,8 +56,9 @@ def command(
     """Receive traces and events from OpenTelemetry exporters, over HTTP in protobuf or JSON.
 
     An answer means that it is on the disk. Of spans and events only names, ids, times and counts
-    are kept, never prompts or answers. What came is read into the ledger while it runs, and when
-    it ends: with Ctrl-C or SIGTERM. Other machines may send only with a token.
+    are kept, never prompts or answers. What came is read into the ledger while it runs, a trace
+    once nothing came of it for 15 seconds, and the rest when it ends: with Ctrl-C or SIGTERM.
+    Other machines may send only with a token.
 
     \b
     Examples:

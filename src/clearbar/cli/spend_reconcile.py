@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _NARROW: Final = 72
 _SUMS: Final = ("billed", "logged", "residual", "coverage", "error")
 _BAR: Final = 10
+_GAP: Final = 3
+_LEAST_NAME: Final = 12
+"""Columns that a name keeps, where it is so long, before it is cut."""
 _SPARK: Final = 31
 _SHOWN_DAYS: Final = 62
 _LEAST_DAYS: Final = 3
@@ -65,8 +68,8 @@ def command(workspace: Workspace, period: str | None, by: str, *, as_json: bool)
 
     screen = console()
     ascii_only = not screen.encoding.startswith("utf")
-    narrow = screen.width < _NARROW
-    screen.print(_table(_rows(found, by), by, ascii_only=ascii_only, narrow=narrow))
+    rows = list(_rows(found, by))
+    screen.print(_table(rows, by, screen.width, ascii_only=ascii_only))
     for line in _remarks(found, ascii_only=ascii_only):
         say(line) if " = " not in line else click.echo(line)  # what is to be copied stays whole
 
@@ -93,24 +96,40 @@ def _unbilled(account: Account) -> Decimal:
     return account.logged_usd - account.compared_usd
 
 
-def _table(rows: Iterator[_Row], by: str, *, ascii_only: bool, narrow: bool) -> Any:
+def _table(rows: Sequence[_Row], by: str, width: int, *, ascii_only: bool) -> Any:
+    """Return the table; where it would be too wide, coverage first gives up its bar."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from clearbar.cli.spark import printable
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("provider", overflow="ellipsis")  # money is never cut: names give way
-    if by != "provider":
-        table.add_column(by, overflow="ellipsis")
-    shown = (0, 1, 3, 4) if narrow else (0, 1, 2, 3, 4)  # the residual is billed less logged
-    for place in shown:
-        table.add_column(_SUMS[place], justify="right", no_wrap=True)
+    headings = ("provider",) if by == "provider" else ("provider", by)
+    shown = (0, 1, 3, 4) if width < _NARROW else (0, 1, 2, 3, 4)  # the residual can be reckoned
+    lines = [(*headings, *(_SUMS[place] for place in shown))]
     for provider, name, compared, unbilled in rows:
-        names = (provider or "(unknown)", name)[: 1 if by == "provider" else 2]
+        names = (provider or "(unknown)", name)[: len(headings)]
         sums = _cells(compared, unbilled, ascii_only=ascii_only)
-        table.add_row(*map(printable, names), *(sums[place] for place in shown))
+        lines.append((*map(printable, names), *(sums[place] for place in shown)))
+    if _width(lines) > width:
+        lines = [(*line[:-2], line[-2].split(" ")[-1], line[-1]) for line in lines]
+    room = width - _width([line[len(headings) :] for line in lines]) - _GAP * len(headings)
+    least = min(_LEAST_NAME, max(room // len(headings), 1))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for place, heading in enumerate(lines[0]):
+        if place < len(headings):  # money is never cut: names give way
+            longest = max(len(line[place]) for line in lines)
+            table.add_column(heading, overflow="ellipsis", min_width=min(longest, least))
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
+    for line in lines[1:]:
+        table.add_row(*line)
     return table
+
+
+def _width(lines: Sequence[Sequence[str]]) -> int:
+    """Return how many columns a table of these cells takes."""
+    widest = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    return sum(widest) + _GAP * (len(widest) - 1)
 
 
 def _cells(compared: Sequence[Compared], unbilled: Decimal, *, ascii_only: bool) -> tuple[str, ...]:
@@ -119,7 +138,7 @@ def _cells(compared: Sequence[Compared], unbilled: Decimal, *, ascii_only: bool)
     if not compared:
         return "no bill", usd(unbilled), "-", "-", "-"
     off = sum((each.off_usd for each in compared), Decimal(0))
-    if not billed:
+    if billed <= 0:
         return usd(billed), usd(logged), usd(billed - logged), "-", "-"
     share = float(logged / billed)
     return (

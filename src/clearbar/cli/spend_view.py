@@ -46,7 +46,7 @@ def print_report(report: SpendReport) -> None:
 
 def print_summary(summary: Summary) -> None:
     """Print what an `add` did."""
-    files = f"{summary.files:,} files read"
+    files = f"{summary.files:,} file{'' if summary.files == 1 else 's'} read"
     if summary.unchanged_files:
         files += f", {summary.unchanged_files:,} unchanged since last time"
     if summary.unrecognised_files:

@@ -40,6 +40,8 @@ def table(*names: str, left: int = 1) -> Table:
 
 def say(line: str, indent: int = 2) -> None:
     """Print a sentence; on a terminal its lines end between words, and no command is broken."""
+    if sys.stdout is None:  # closed by the caller: `>&-`
+        return
     lines = [line]
     if sys.stdout.isatty():
         lines = broken(line, shutil.get_terminal_size().columns, indent)

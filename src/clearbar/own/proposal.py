@@ -116,11 +116,16 @@ def _proposal(field: str, value: str, usage: Usage, taken: set[str]) -> Proposal
     return Proposal(name, field, value, usage, _entry(name, field, value, usage))
 
 
+def _calls(count: int) -> str:
+    """Return in how many calls; nothing where only bills and aggregates tell of the cost."""
+    return f", in {count:,} call{'' if count == 1 else 's'}" if count else ""
+
+
 def _entry(name: str, field: str, value: str, usage: Usage) -> str:
     glob = re.sub(r"^\s|\s$|\x7f", "?", re.sub(r"([*?\[])", r"[\1]", value))
     literal = msgspec.json.encode(glob).decode()
     return f"""
-[[workflow]]                  # {usd(usage.cost_usd)} so far, in {usage.calls:,} calls
+[[workflow]]                  # {usd(usage.cost_usd)} so far{_calls(usage.calls)}
 name = "{name}"
 match = [{{ {field} = {literal} }}]
 # owner = "support-lead@example.com"

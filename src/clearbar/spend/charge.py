@@ -204,6 +204,10 @@ def digest_of(payload: bytes) -> str:
     return hashlib.sha256(payload).digest()[:8].hex()
 
 
+NULL_IN: Final = "null_in"
+"""The label of a bill's line that says by which dimensions it is grouped without having them."""
+
+
 def label_text(labels: dict[str, str]) -> str:
     """Return labels as one canonical text, `|key=value|key=value|`; empty for none."""
     pairs = sorted((_plain(key), _plain(value)) for key, value in labels.items() if value)

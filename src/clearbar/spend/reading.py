@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from clearbar.spend.anomalies import Anomalies
     from clearbar.spend.charge import Origin
-    from clearbar.spend.prices.agreements import Agreements, Plan
+    from clearbar.spend.prices.agreements import Agreements, Plan, SelfHosted
     from clearbar.spend.prices.planned_lines import AgreedUse
     from clearbar.spend.reconciling.accounts import DeclaredAccount
     from clearbar.spend.reconciling.closed import Fixed
@@ -72,6 +72,8 @@ class LedgerReading:
         """Who used how much under which agreement."""
         self.plans: tuple[Plan, ...] = ()
         """Those that are declared."""
+        self.machines: tuple[SelfHosted, ...] = ()
+        """Models on machines of one's own, as declared."""
         self.until = ALL.end
         """The day before which they cost."""
         self._lines: list[Line] = []
@@ -106,7 +108,7 @@ class LedgerReading:
 
         A plan whose line a bill has costs what the bill says, for the time of that line.
         """
-        self.plans, self.until = agreements.plans, until
+        self.plans, self.machines, self.until = agreements.plans, agreements.self_hosted, until
         if agreements == NO_AGREEMENTS:
             return
         if self._charges is not None:

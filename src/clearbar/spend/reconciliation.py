@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from clearbar.core.period import ALL, Period
@@ -16,6 +17,8 @@ from clearbar.spend.reconciling.told import RESIDUAL, model_scope, spans
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from clearbar.spend.charge import Origin
+    from clearbar.spend.prices.agreements import SelfHosted
     from clearbar.spend.reading import LedgerReading
     from clearbar.spend.reconciling.accounts import DeclaredAccount
     from clearbar.spend.reconciling.billed_plans import PlanInBill
@@ -26,6 +29,20 @@ if TYPE_CHECKING:
 
 _NOTHING: Final = Decimal(0)
 _DIGITS: Final = 60
+_OWN_SERVERS: Final = frozenset(
+    {
+        "hosted_vllm",
+        "llama.cpp",
+        "llamafile",
+        "lm_studio",
+        "lmstudio",
+        "ollama",
+        "ollama_chat",
+        "sglang",
+        "vllm",
+    }
+)
+"""Providers that are programs on machines of one's own, as logs name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,8 @@ class Account:
     projects_alone: set[str] = field(default_factory=set)
     """The projects that bills are of, which are not of the whole account."""
     duplicates: list[Duplicate] = field(default_factory=list)
+    is_self_hosted: bool = False
+    """Whether all of it was served on machines of one's own, so that nobody sends a bill."""
 
     @property
     def billed_usd(self) -> Decimal:
@@ -99,14 +118,17 @@ class Account:
 
     @property
     def coverage(self) -> float | None:
-        """Share of the bill that the logs of its days explain; above 1 where they say more."""
-        return float(self.compared_usd / self.billed_usd) if self.billed_usd else None
+        """Share of the bill that the logs of its days explain; above 1 where they say more.
+
+        None where nothing is billed, or less than nothing.
+        """
+        return float(self.compared_usd / self.billed_usd) if self.billed_usd > 0 else None
 
     @property
     def error(self) -> float | None:
-        """How far bill and logs are apart, day by day, as a share of the bill."""
+        """How far bill and logs are apart, day by day, as a share of the bill; None as above."""
         off = sum((each.off_usd for each in self.compared), _NOTHING)
-        return float(off / self.billed_usd) if self.billed_usd else None
+        return float(off / self.billed_usd) if self.billed_usd > 0 else None
 
     @property
     def days_without_logs(self) -> list[date]:
@@ -140,7 +162,7 @@ class Reconciliation:
 def reconciliation(reading: LedgerReading, period: Period) -> Reconciliation:
     """Return how bills and logs of a period agree, as the ledger holds them now."""
     with localcontext(prec=_DIGITS):
-        found = compare(reading.told(ALL), period, reading.accounts)
+        found = compare(reading.told(ALL), period, reading.accounts, reading.machines)
         plans = plans_in_bills(
             reading.plans, reading.reconciled.bills, period, reading.until, reading.accounts
         )
@@ -148,7 +170,10 @@ def reconciliation(reading: LedgerReading, period: Period) -> Reconciliation:
 
 
 def compare(
-    rows: Sequence[Told], period: Period, declared: Sequence[DeclaredAccount] = ()
+    rows: Sequence[Told],
+    period: Period,
+    declared: Sequence[DeclaredAccount] = (),
+    machines: Sequence[SelfHosted] = (),
 ) -> Reconciliation:
     """Return how what is told of a period agrees.
 
@@ -171,6 +196,7 @@ def compare(
         if line.origin.source != RESIDUAL and line.day in period:
             accounts.of(line.origin.provider, line.origin.account).other_usd += line.usage.cost_usd
     accounts.compare(found, shown)
+    accounts.find_self_hosted((row for row in rows if row.day in period), machines)
     return Reconciliation(period, tuple(accounts.dearest_first()), tuple(declared))
 
 
@@ -237,6 +263,18 @@ class _Accounts:
         for account in self._accounts.values():
             account.logged = {d: usd for d, usd in account.logged.items() if d in self._period}
 
+    def find_self_hosted(self, rows: Iterable[Told], machines: Sequence[SelfHosted]) -> None:
+        """Mark the accounts without a bill of which everything was served at home."""
+        at_home: dict[tuple[str, str], bool] = {}
+        for row in rows:
+            origin = row.origin
+            account = self.of(origin.provider, origin.account)
+            key = account.provider, account.name
+            is_one = row.grain != "bill" and _is_self_hosted(origin, machines)
+            at_home[key] = at_home.get(key, True) and is_one
+        for key, account in self._accounts.items():
+            account.is_self_hosted = at_home.get(key, False) and not account.compared
+
     def dearest_first(self) -> Iterator[Account]:
         sums: dict[str, Decimal] = defaultdict(Decimal)
         for account in self._accounts.values():
@@ -264,6 +302,21 @@ class _Accounts:
         days = (billed.day + timedelta(n) for n in range(billed.days))
         left = (account.logged.get(day, _NOTHING) for day in days if day not in daily)
         return sum(left, _NOTHING)
+
+
+def _is_self_hosted(origin: Origin, machines: Sequence[SelfHosted]) -> bool:
+    """Return whether a program or a declared `[[self_hosted]]` of one's own served it.
+
+    One that names `only` some calls is left out: what is told no longer has all dimensions.
+    """
+    if origin.provider in _OWN_SERVERS:
+        return True
+    return any(
+        fnmatchcase(origin.provider.lower(), each.provider.lower())
+        and fnmatchcase(origin.model.lower(), each.model.lower())
+        for each in machines
+        if not each.only
+    )
 
 
 def _daily(billed: Billed, found: Reconciled) -> set[date]:

@@ -38,8 +38,8 @@ FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
         "accounts[].beside_usd": "What stands beside bills of some projects alone, on their days.",
         "accounts[].projects": "The projects that its bills are of; empty for the whole account.",
         "accounts[].residual_usd": "Billed less compared, as text; negative where logs say more.",
-        "accounts[].coverage": "Share of the bill that logs of the same days explain.",
-        "accounts[].error": "How far both are apart, day by day, as a share of the bill.",
+        "accounts[].coverage": "Share of the bill that logs of its days explain; null without one.",
+        "accounts[].error": "How far both are apart by day, as a share of the bill; null as above.",
         "accounts[].days_without_logs": "Billed days on which nothing is logged.",
         "accounts[].days_without_bill": "Days with logged cost and without a bill.",
         "accounts[].models_not_logged": "Models that the bill names and no log does.",
@@ -91,6 +91,11 @@ def _of_bills(account: Account, found: Reconciliation) -> Iterator[tuple[str, st
                 "the others hold what they have room for"
             ),
             "let the logs say the account: `account` of a table, or one export for each",
+        )
+    elif account.is_self_hosted:
+        yield (
+            "self-hosted: no bill comes",
+            "it costs what clearbar.toml declares: [[self_hosted]], or [[price]]",
         )
     elif not account.compared:
         yield "there is no bill", pull
@@ -216,22 +221,32 @@ def _of_worth(account: Account) -> Iterator[tuple[str, str]]:
     if account.unpriced_lines:
         yield (
             (
-                f"{account.unpriced_lines:,} lines of the bill are of unknown worth, so it only "
-                "raises what is logged"
+                f"{_counted(account.unpriced_lines, 'line')} of the bill of unknown worth: it only"
+                " raises what is logged"
             ),
             "declare a [[currency]] for them in clearbar.toml, then: clearbar spend reprice",
         )
     if account.unpriced_calls:
+        where = (
+            "where billed, the residual holds the cost"
+            if account.compared
+            else "not in what is logged"
+        )
+        table = "[[self_hosted]]" if account.is_self_hosted else "[[price]]"
         yield (
-            f"{account.unpriced_calls:,} calls have no price; the residual holds their cost",
-            "declare a [[price]] for them in clearbar.toml, then: clearbar spend reprice",
+            f"{_counted(account.unpriced_calls, 'call')} without a price: {where}",
+            f"declare a {table} for them in clearbar.toml, then: clearbar spend reprice",
         )
 
 
 def _days(days: Sequence[date]) -> str:
     shown = ", ".join(str(day) for day in days[:_SHOWN_DAYS])
     more = ", ..." if len(days) > _SHOWN_DAYS else ""
-    return f"{len(days)} {'day' if len(days) == 1 else 'days'} ({shown}{more})"
+    return f"{_counted(len(days), 'day')} ({shown}{more})"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _account_json(account: Account, found: Reconciliation) -> dict[str, Any]:

@@ -186,7 +186,8 @@ def test_a_day_read_again_may_name_a_dimension_that_was_null(read: Callable[...,
     again = page(result("2", project_id=None), result("1", project_id="proj_1"))
     records, problems = read("costs.jsonl", f"{first}\n{again}\n")
     assert problems == []
-    assert len({record.identity for record in records}) == 2
+    assert [record.origin.labels for record in records] == ["", "|null_in=project|", ""]
+    assert len({record.identity for record in records}) == 3  # of two groupings: the finer counts
 
 
 def test_a_day_of_two_projects_asked_for_one_by_one_is_of_one_grouping(

@@ -60,11 +60,16 @@ def name_missed(glob: str, accounts: Sequence[DeclaredAccount]) -> str:
         (
             each.name
             for each in accounts
-            if not fnmatchcase(each.name, glob)
-            and any(fnmatchcase(alias, glob) for alias in each.aliases)
+            if not is_named_by(glob, each.name)
+            and any(is_named_by(glob, alias) for alias in each.aliases)
         ),
         "",
     )
+
+
+def is_named_by(glob: str, account: str) -> bool:
+    """Return whether a rule's glob takes an account, in letters of either case as all rules do."""
+    return fnmatchcase(account.lower(), glob.lower())
 
 
 def with_declared_names(

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from clearbar.spend.charge import labels_of
-from clearbar.spend.reconciling.accounts import ANY, names_of
+from clearbar.spend.reconciling.accounts import ANY, is_named_by, names_of
 from clearbar.spend.reconciling.covering import uncovered
 from clearbar.spend.reconciling.told import Told, day_after, spans
 
@@ -136,7 +136,7 @@ def _may_be_of(plan: Plan, row: Told, accounts: Sequence[DeclaredAccount]) -> bo
         and row.usage.cost_usd > 0
         and not row.usage.tokens
         and fnmatchcase(provider.lower(), plan.provider.lower())
-        and (not row.origin.account or any(fnmatchcase(name, account) for name in names))
+        and (not row.origin.account or any(is_named_by(account, name) for name in names))
     )
 
 

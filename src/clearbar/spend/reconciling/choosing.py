@@ -6,9 +6,9 @@ provider's own before FOCUS, and FOCUS before a declared table. Those of an expo
 not count give way to those of one whose usage does.
 
 Costs that an API gives in any grouping (by project, by line item, by key) are a bill for each
-grouping: of each day the finest counts, with its credits. What stands in one file is of one
-grouping, because a dimension may be null in it. Costs of one project alone give way to a coarser
-grouping that knows of more.
+grouping: of each day the finest counts, with its credits. A line that is null where others of its
+day are not says so by a label. Costs of one project alone give way to a coarser grouping that
+knows of more.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from clearbar.spend.charge import NULL_IN, labels_of
 from clearbar.spend.reconciling.covering import LATER, Piece, Span, counted_pieces, uncovered
 
 if TYPE_CHECKING:
@@ -161,12 +162,11 @@ def _of_finest_grouping(bills: Sequence[Told]) -> tuple[list[Told], list[Duplica
 
     Credits go with the usage: what one grouping tells apart, another may have taken off already.
     """
-    groupings = _groupings(bills)
     by_day: dict[tuple[Any, ...], dict[_Grouping, list[Told]]] = defaultdict(
         lambda: defaultdict(list)
     )
     for row in bills:
-        named = groupings.get((row.uri, _grouping(row)), _WHOLE)
+        named = _grouping(row)
         place = row.origin.source, row.origin.provider, row.origin.account, row.day, row.until
         by_day[place][named].append(row)
     left: list[Told] = []
@@ -194,28 +194,20 @@ def _best_grouping(by_grouping: Mapping[_Grouping, Sequence[Told]]) -> _Grouping
     return whole if cost(whole) > cost(finest) else finest
 
 
-def _groupings(bills: Iterable[Told]) -> dict[tuple[str, _Grouping], _Grouping]:
-    """Return, for what lines of a file name, the grouping that they are of."""
-    together: dict[tuple[str, str], set[_Grouping]] = defaultdict(set)
-    for row in bills:
-        if row.origin.source in IN_ANY_GROUPING | _IN_REPORTS:
-            together[row.origin.source, row.uri].add(_grouping(row))
-    joined: dict[tuple[str, _Grouping], frozenset[_Grouping]] = {}
-    for (source, _), members in sorted(together.items()):
-        whole = members.union(*(joined.get((source, each), ()) for each in members))
-        joined.update({(source, each): frozenset(whole) for each in whole})
-    return {
-        (uri, each): max(joined[source, each], key=lambda named: (sum(named), named))
-        for (source, uri), members in together.items()
-        for each in members
-    }
-
-
 def _grouping(row: Told) -> _Grouping:
+    """Return how a line is grouped; those of sources with one grouping only are all alike."""
     origin = row.origin
+    if origin.source not in IN_ANY_GROUPING | _IN_REPORTS:
+        return _WHOLE
     if origin.source in _IN_REPORTS:
         return "|report=detailed|" in origin.labels, False, True
-    return bool(origin.project), bool(origin.credential), bool(origin.model or origin.labels)
+    labels = labels_of(origin.labels)
+    null_in = labels.pop(NULL_IN, "").split()
+    return (
+        bool(origin.project) or "project" in null_in,
+        bool(origin.credential) or "credential" in null_in,
+        bool(origin.model or labels) or "item" in null_in,
+    )
 
 
 def _duplicate(counted: str, rows: Sequence[Told]) -> Duplicate:

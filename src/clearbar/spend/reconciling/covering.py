@@ -4,7 +4,8 @@ Lines of one export add up, however long they are. Of one export are lines of on
 same days, and what is cut as these are: by the day, by the week, by the month. Other lines of one
 source are another account of the same money, and so are those of another source. Of all choices
 that leave no day with two bills the one counts that covers most days; of these the one with most
-days by a provider's own bill, then the one of the finest cut.
+days by a provider's own bill, then the one of the finest cut. A bill of which nothing has a known
+worth covers no day that another does.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ class Piece:
     def span(self) -> Span:
         """Its days."""
         return self.day, day_after(self.day, self.days)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the worth of any of its lines is known."""
+        return any(row.usage.cost_usd or not row.unpriced_lines for row in self.rows)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -84,7 +90,8 @@ def _weight(piece: Piece, place: int) -> _Weight:
     """Return what a piece speaks for, so that sums compare as choices do."""
     widest = max(row.days for row in piece.rows)
     days = piece.days
-    return days, -days * LATER.get(piece.source, 0), -days * widest, -days * place
+    known = days if piece.is_known else 0
+    return known, days, -days * LATER.get(piece.source, 0), -days * widest, -days * place
 
 
 def _heaviest(intervals: Sequence[tuple[int, int]], weights: Sequence[_Weight]) -> set[int]:
@@ -94,7 +101,7 @@ def _heaviest(intervals: Sequence[tuple[int, int]], weights: Sequence[_Weight]) 
     """
     ends = [end for _, end in intervals]
     before = [bisect_right(ends, start) for start, _ in intervals]
-    best: list[_Weight] = [(0, 0, 0, 0)]
+    best: list[_Weight] = [(0, 0, 0, 0, 0)]
     for at, weight in enumerate(weights):
         with_it = tuple(a + b for a, b in zip(best[before[at]], weight, strict=True))
         best.append(max(best[at], with_it))

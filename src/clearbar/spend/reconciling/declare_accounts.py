@@ -73,5 +73,6 @@ def _check(account: DeclaredAccount, other: DeclaredAccount, place: Place, line:
 
 
 def _may_share_a_provider(one: DeclaredAccount, other: DeclaredAccount) -> bool:
-    globs = (one.provider.lower(), other.provider.lower())
-    return globs[0] == globs[1] or any(set(glob) & set("*?[") for glob in globs)
+    """Return whether both may be of one provider; two patterns may, whatever they are."""
+    plain = [each.provider for each in (one, other) if not set(each.provider) & set("*?[")]
+    return all(one.is_of(provider) and other.is_of(provider) for provider in plain)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from clearbar.spend.engine import Engine
 
 _MINUTES_PER_DAY: Final = 1440
+_HOUR_MINUTES: Final = 60
 _OWN: Final = ("account", "project", "credential", "principal")
 _CONTEXT: Final = ("service_tier", "speed", "geo")
 _CALL: Final = "call"
@@ -146,8 +147,11 @@ def _whole(told: Mapping[str, Any], origin: Origin, usage: Usage) -> Told:
 
 
 def _days(minutes: int) -> int:
-    """Return how many days it is of: one for less, and for what no bill is of."""
-    days = -(-minutes // _MINUTES_PER_DAY)
+    """Return how many days it is of: one for less, and for what no bill is of.
+
+    A local day in which the clock is turned back has an hour more.
+    """
+    days = -(-(minutes - _HOUR_MINUTES) // _MINUTES_PER_DAY)
     return days if 1 <= days <= MAX_DAYS else 1
 
 

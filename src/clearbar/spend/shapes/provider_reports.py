@@ -7,6 +7,8 @@ what was read before. Where a page says when it was pulled (`pulled_at`), the la
 One bucket in two groupings is the same usage twice. In several files the ledger sees that; within
 one it cannot, because a dimension may be null in a grouping. So of a file the first grouping of a
 bucket is read, and any other is refused: one that names other dimensions and repeats no result.
+A result that leaves out what others of its bucket name is null there, and no whole: of costs its
+key and a label say so.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearbar.core.errors import Problem
+from clearbar.spend.charge import NULL_IN
 from clearbar.spend.files.entry import Entry, text
 from clearbar.spend.files.json_records import Document, documents, fields
 from clearbar.spend.files.quarantine import QuarantineError
@@ -29,6 +32,14 @@ WHOLE_PAGE: Final = "save the whole page that the API answers"
 _DEEPEST: Final = 4
 _RESULT: Final = ".result"
 _NO_BUCKET: Final = "a result without its bucket has no time"
+_DIMENSIONS: Final = {
+    "project_id": "project",
+    "workspace_id": "project",
+    "api_key_id": "credential",
+    "line_item": "item",
+    "description": "item",
+}
+"""What costs are grouped by -> the name of that."""
 _REGROUPED: Final = "a bucket that this file tells of in another grouping too"
 _APART: Final = "keep each grouping in a file of its own: of several the finest counts"
 
@@ -42,6 +53,8 @@ class Result(NamedTuple):
     key: tuple[str, ...]
     pulled_us: int | None
     entry: Entry
+    is_null_in: tuple[str, ...] = ()
+    """What it leaves out of what others of its bucket are grouped by: project, credential, item."""
 
     @property
     def number(self) -> int | None:
@@ -73,6 +86,11 @@ def results(
                 yield from told
             except QuarantineError as error:
                 yield error.problem(number)
+
+
+def null_label(found: Result) -> dict[str, str]:
+    """Return the label of a result that is null where others of its bucket are not."""
+    return {NULL_IN: " ".join(found.is_null_in)}
 
 
 class _Groupings:
@@ -127,6 +145,7 @@ def _results(
         raise QuarantineError("the bucket ends before it begins")
     pulled_us = moment_us(pulled_at, "pulled_at") if pulled_at else None
     seen: Counter[tuple[str, ...]] = Counter()
+    named = {name for result in bucket["results"] for name in _named(result)}
     for result in bucket["results"]:
         value = fields(result)
         if not value:
@@ -136,7 +155,14 @@ def _results(
         seen[key] += 1
         if seen[key] > 1:  # two lines of one bucket that say the same are two lines
             key = (*key, str(seen[key]))
-        yield Result(value, start, end, key, pulled_us, entry)
+        is_null_in = tuple(sorted(named - _named(value)))
+        yield Result(value, start, end, key, pulled_us, entry, is_null_in)
+
+
+def _named(result: object) -> set[str]:
+    """Return what a result names of what it may be grouped by."""
+    values = result if isinstance(result, dict) else {}
+    return {dimension for name, dimension in _DIMENSIONS.items() if text(values.get(name))}
 
 
 def _key(value: dict[str, Any], quantities: frozenset[str]) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ Traps:
 - Priority Tier is not in it, though its tokens are in the usage report: what was committed is
   billed elsewhere. A day whose usage is larger than its cost may be just that.
 - Model, kind of token, tier and place are told only where the request grouped by `description`,
-  the workspace only by `workspace_id`, and null there is the default workspace.
+  the workspace only by `workspace_id`, and null there is the default workspace:
+  beside others of its day a line of that grouping, and not the whole of the day.
 - Read again, a line replaces the earlier reading of it: the one pulled last (`pulled_at` in the
   page), or where that is not told, the larger. The same day grouped in two ways is the same money
   twice: of several files the finest grouping counts, of one file the first, and a second is
@@ -30,7 +31,7 @@ from clearbar.spend.charge import Origin, Record, label_text
 from clearbar.spend.files.entry import each_record, provenance, text
 from clearbar.spend.files.quarantine import QuarantineError, signed_usd
 from clearbar.spend.shapes.provider_names import service_tier_named
-from clearbar.spend.shapes.provider_reports import results
+from clearbar.spend.shapes.provider_reports import null_label, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,12 @@ def _record(found: Result) -> Record:
     geo = text(result.get("inference_geo"))
     return Record(
         identity=identity.bucket(
-            NAME, "", found.start_us, found.end_us - found.start_us, *found.key
+            NAME,
+            "",
+            found.start_us,
+            found.end_us - found.start_us,
+            *found.key,
+            *found.is_null_in,
         ),
         evidence="provider",
         origin=Origin(
@@ -84,7 +90,9 @@ def _record(found: Result) -> Record:
             provider="anthropic",
             model=text(result.get("model")),
             project=text(result.get("workspace_id")),
-            labels=label_text({name: text(result.get(name)) for name in _LABELS}),
+            labels=label_text(
+                {name: text(result.get(name)) for name in _LABELS} | null_label(found)
+            ),
         ),
         started_at_us=found.start_us,
         ended_at_us=found.end_us,

@@ -12,6 +12,8 @@ Traps:
   is not told, the larger.
 - The same day grouped in two ways is the same money twice. Of several files the finest grouping
   counts; of one file the first, and a second is refused.
+- A `project_id` or `api_key_id` of null beside others of its day is a line of that grouping, and
+  not the whole of the day.
 - There is no model, only a `line_item` in words. Of `gpt-4o-2024-08-06, cached input` and its like
   the model is certain; any other is a label only. `quantity` is what the line counts: tokens are
   for the usage and not for the bill to tell.
@@ -30,7 +32,7 @@ from clearbar.spend.charge import Origin, Record, label_text
 from clearbar.spend.files.entry import each_record, provenance, text
 from clearbar.spend.files.json_records import fields
 from clearbar.spend.files.quarantine import QuarantineError, signed_usd
-from clearbar.spend.shapes.provider_reports import results
+from clearbar.spend.shapes.provider_reports import null_label, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +90,13 @@ def _record(found: Result) -> Record:
     account = text(result.get("organization_id")) or text(result.get("organization_name"))
     return Record(
         identity=identity.bucket(
-            NAME, account, found.start_us, found.end_us - found.start_us, currency, *found.key
+            NAME,
+            account,
+            found.start_us,
+            found.end_us - found.start_us,
+            currency,
+            *found.key,
+            *found.is_null_in,
         ),
         evidence="provider",
         origin=Origin(
@@ -98,7 +106,7 @@ def _record(found: Result) -> Record:
             account=account,
             project=text(result.get("project_id")),
             credential=text(result.get("api_key_id")),
-            labels=label_text({"line_item": line_item}),
+            labels=label_text({"line_item": line_item, **null_label(found)}),
         ),
         started_at_us=found.start_us,
         ended_at_us=found.end_us,
