@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from tests.spend.pull.providers import Packed, Provider, Refusal
 from clearbar.spend.pull import openai
 from clearbar.spend.pull.api import Ask, PullError
 from clearbar.spend.pull.fetch import MAX_PAGE_BYTES, MAX_TRIES, Fetcher
+from clearbar.spend.pull.pulling import pull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ASK = Ask("/page", (("a", "1 2"),))
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -34,10 +37,11 @@ class Asking:
         self.slept_s: list[float] = []
         self.environment = {"OPENAI_ADMIN_KEY": "sk-1", "OPENAI_BASE_URL": provider.url}
 
+    def fetcher(self) -> Fetcher:
+        return Fetcher(openai.API, self.environment, self.slept_s.append, lambda: 1.0, lambda: NOON)
+
     def page(self) -> bytes:
-        with Fetcher(
-            openai.API, self.environment, self.slept_s.append, lambda: 1.0, lambda: NOON
-        ) as fetcher:
+        with self.fetcher() as fetcher:
             return fetcher.page(self.ask)
 
 
@@ -86,6 +90,19 @@ def test_a_connection_that_always_breaks_is_given_up(asking: Asking, provider: P
     provider.faults = [ConnectionError()] * 20
     with pytest.raises(PullError, match="cannot be reached, or broke off, 6 times"):
         asking.page()
+
+
+def test_an_api_that_cannot_be_reached_is_not_tried_again_for_each_series(
+    asking: Asking, tmp_path: Path
+) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        asking.environment["OPENAI_BASE_URL"] = f"http://127.0.0.1:{held.getsockname()[1]}"
+        with asking.fetcher() as fetcher:
+            found = pull(openai.API, fetcher, tmp_path, "", None, lambda: NOON)
+    assert len(asking.slept_s) == MAX_TRIES - 1
+    assert [each.name for each in found] == [each.name for each in openai.API.series]
+    assert {each.failed for each in found} == {"the API cannot be reached, or broke off, 6 times"}
 
 
 def test_an_api_that_wants_an_hour_is_not_waited_for(asking: Asking, provider: Provider) -> None:

@@ -47,6 +47,10 @@ class NotKnown(PullError):  # noqa: N818 - it names the answer
     """The server does not know the address that was asked for."""
 
 
+class Unreachable(PullError):  # noqa: N818 - as above
+    """No connection to the server could be made at all."""
+
+
 class Fetcher:
     """A connection to one API. Use as a context manager."""
 
@@ -89,6 +93,7 @@ class Fetcher:
 
         Raises:
             NotKnown: when the server does not know the address.
+            Unreachable: when no connection can be made after several tries.
             PullError: when it refuses, or does not answer after several tries.
         """
         for attempt in range(1, MAX_TRIES + 1):
@@ -195,4 +200,7 @@ def _refused(status: int, attempts: int) -> PullError:
 def _unreachable(error: httpx2.TransportError, attempts: int) -> PullError:
     timed_out = isinstance(error, httpx2.TimeoutException)
     what = "did not answer in time" if timed_out else "cannot be reached, or broke off"
-    return PullError(f"the API {what}, {attempts} times", "see the address and the network")
+    never = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+    return (Unreachable if never else PullError)(
+        f"the API {what}, {attempts} times", "see the address and the network"
+    )

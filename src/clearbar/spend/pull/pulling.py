@@ -11,7 +11,7 @@ from clearbar.spend.charge import Record
 from clearbar.spend.files.source_file import open_source_file
 from clearbar.spend.pull.api import PullError, Span
 from clearbar.spend.pull.content import kept_of, page_of, tells_nothing
-from clearbar.spend.pull.fetch import NotKnown
+from clearbar.spend.pull.fetch import NotKnown, Unreachable
 from clearbar.spend.pull.kept import Staging, kept, place_of, stamp
 from clearbar.spend.shapes.withdrawal import lines_of, withdrawn
 from clearbar.spend.sources import SOURCES
@@ -85,7 +85,8 @@ def pull(
 ) -> list[Pulled]:
     """Pull what is due into files below `root`; return what came, series by series.
 
-    A series that fails does not keep the others from being pulled.
+    A series that fails does not keep the others from being pulled, but for a server that cannot be
+    reached.
 
     Raises:
         ClearbarError: when the account has no proper name, or `since` is no day to pull from.
@@ -93,13 +94,15 @@ def pull(
     _check(since, clock().astimezone(UTC).date())
     place = place_of(root, api.name, account)
     found = []
+    failure: PullError | None = None
     for series in api.series:
         pulled = Pulled(series.name)
         found.append(pulled)
-        try:
-            _pull_series(api, series, fetcher, place / series.name, since, clock, pulled, shown)
-        except PullError as error:
-            pulled.failed, pulled.hint = error.message, error.hint
+        if not isinstance(failure, Unreachable):
+            folder = place / series.name
+            failure = _failure(api, series, fetcher, folder, since, clock, pulled, shown)
+        if failure is not None:
+            pulled.failed, pulled.hint = failure.message, failure.hint
     return found
 
 
@@ -129,6 +132,24 @@ def due(series: Series, folder: Path, since: date | None, today: date) -> Span:
     if series.oldest_days is not None:
         start = max(start, today - timedelta(days=series.oldest_days))
     return Span(min(start, end), end)
+
+
+def _failure(
+    api: Api,
+    series: Series,
+    fetcher: Fetcher,
+    folder: Path,
+    since: date | None,
+    clock: Callable[[], datetime],
+    pulled: Pulled,
+    shown: Shown | None,
+) -> PullError | None:
+    """Pull a series; return what went wrong, if anything did."""
+    try:
+        _pull_series(api, series, fetcher, folder, since, clock, pulled, shown)
+    except PullError as error:
+        return error
+    return None
 
 
 def _pull_series(
