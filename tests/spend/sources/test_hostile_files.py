@@ -318,7 +318,11 @@ try:
 except ClearbarError:
     problems += 1
 used = getrusage(RUSAGE_SELF)
-print(source.NAME, lines, problems, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+peak_kb = used.ru_maxrss
+if Path("/proc/self/status").exists():  # there ru_maxrss is at least that of whoever started us
+    [peak] = [each for each in open("/proc/self/status") if each.startswith("VmHWM")]
+    peak_kb = int(peak.split()[1])
+print(source.NAME, lines, problems, used.ru_utime + used.ru_stime, peak_kb / 1024)
 """
 
 
