@@ -278,6 +278,33 @@ def test_a_client_that_leaves_ends_its_call(
     assert kinds(tmp_path) == ["ok", "ok", "cut"]
 
 
+def test_a_client_that_leaves_behind_the_head_of_an_answer_pays_as_on_the_ordinary_way(
+    upstream: RawUpstream, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with client(tmp_path, upstream) as at:
+            for asked in (0, 2):
+                upstream.answer = answer
+                for _ in range(asked):
+                    await at.ask()
+                upstream.answer = lambda _came: whole().partition(b"{")[0]
+                upstream.came.clear()
+                at.send()
+                await until(lambda: bool(upstream.came))
+                await asyncio.sleep(0.05)  # the head has come too
+                at.writer.transport.abort()
+                await until(lambda: not at.it.means.exchanges)
+                at.reader, at.writer = await asyncio.open_connection("127.0.0.1", at.it.port)
+            at.writer.transport.abort()
+            assert await at.it.left_held() == 0
+
+    asyncio.run(main())
+    cut = [each for each in lines(tmp_path) if isinstance(each, Ended) and each.outcome == "cut"]
+    assert len(cut) == 2
+    assert said_of(cut[0]) == said_of(cut[1])
+    assert cut[1].status == 200
+
+
 def test_a_call_that_cannot_be_sent_is_ended_and_refused(
     upstream: RawUpstream, tmp_path: Path, ordinary: list[int]
 ) -> None:

@@ -238,6 +238,24 @@ def test_a_stream_leaves_nothing_behind_for_the_garbage_collector(
     run(main)
 
 
+def test_a_stream_that_shows_nothing_does_not_unsettle_one_that_is_cut(
+    tmp_path: Path, ordinary: list[int]
+) -> None:
+    async def main() -> None:
+        async with scripted(tmp_path, ended(FIRST, STOP, TOLD, DONE)) as (at, script):
+            await warmed(at, ordinary)
+            at.send(stream=True)  # all that it wrote is hidden
+            await heard(at)
+            script.pieces = STREAMS["no end"]
+            at.send(stream=True)
+            await heard(at)
+            await until(lambda: not at.it.means.exchanges)
+            assert await at.it.left_held() == 0
+
+    run(main)
+    assert kinds(tmp_path) == ["ok", "ok", "ok", "cut"]
+
+
 def test_a_client_that_leaves_a_stream_pays_for_what_has_flowed(
     tmp_path: Path, ordinary: list[int]
 ) -> None:

@@ -1,8 +1,9 @@
 """What follows from a request's head alone, under one table, whatever its body says.
 
 A client on a connection that is kept sends the same head again and again. What was worked out from
-it lies in the connection's memory of that head, so nobody else sees it, it goes with the connection
-and it does not outlive the table. All of it is equal to what is worked out anew.
+it lies in the memory of that head, which all connections share that send the same bytes, the key
+among them: so nobody else sees it, it goes with the last of them, and it does not outlive the
+table. All of it is equal to what is worked out anew.
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ class Plain:
         if self._asking is not None and self._asking.whole:
             self._body = piece
         else:
-            self._told_call().on_body(piece)
+            self.hand_over()[1].on_body(piece)
 
     def on_whole(self, head: RepeatedReply, body: bytes) -> None:
         """Hear all of it at once."""
@@ -264,7 +264,7 @@ class Plain:
         if position is not None:
             self._means.journal.when_durable(position, self._send, self._lost)
             return
-        call = self._told_call()
+        call = self.hand_over()[1]
         if self._body:
             call.on_body(self._body)
         call.on_end()
@@ -296,7 +296,7 @@ class Plain:
         if lane.keeps_answers:
             who, made = lane.caller.workflow, ended.upstream_id
             note_kept(means, lane.operation, self._asked, who, made, self._at_us)
-        if self._stream is not None:
+        if self._stream is not None and metered.output_bytes:
             means.written.learn(lane.tool.name, lane.model, metered)
         self._reply.on_gone = None
         means.exchanges.discard(self)
@@ -304,8 +304,7 @@ class Plain:
 
     def on_broken(self, broken: Broken) -> None:
         """Hear from the transport."""
-        call = self._told_call() if self._status else self.hand_over()[1]
-        call.on_broken(broken)
+        self.hand_over()[1].on_broken(broken)
 
     def _ended(self, metered: Metered, bytes_out: int, first_s: float) -> Ended | None:
         """Return the line of the end; None where it is not the usual one: reported and priced."""
@@ -361,13 +360,6 @@ class Plain:
         """End it now: the gateway itself has to end."""
         self.hand_over()[0].break_off()
 
-    def _told_call(self) -> Call:
-        """Hand over where the head of the answer has come."""
-        _, call = self.hand_over()
-        call.on_head(self._status, self._headers)
-        call.first_byte_s = self._first_s
-        return call
-
     def hand_over(self) -> tuple[Exchange, Call]:
         """Go on in the ordinary way: with its exchange and its call, as they would be by now."""
         means, lane, request = self._means, self._lane, self._request
@@ -391,4 +383,7 @@ class Plain:
         stream, self._stream = self._stream, None
         answering = None if stream is None else stream.hand_over(call)
         exchange.take_over(inquiry, lane.admitted, call, answering)
+        if self._status:  # the head of the answer has come
+            call.on_head(self._status, self._headers)
+            call.first_byte_s = self._first_s
         return exchange, call
