@@ -99,8 +99,12 @@ def pull(
         pulled = Pulled(series.name)
         found.append(pulled)
         if not isinstance(failure, Unreachable):
+            failure = None
             folder = place / series.name
-            failure = _failure(api, series, fetcher, folder, since, clock, pulled, shown)
+            try:
+                _pull_series(api, series, fetcher, folder, since, clock, pulled, shown)
+            except PullError as error:
+                failure = error
         if failure is not None:
             pulled.failed, pulled.hint = failure.message, failure.hint
     return found
@@ -132,24 +136,6 @@ def due(series: Series, folder: Path, since: date | None, today: date) -> Span:
     if series.oldest_days is not None:
         start = max(start, today - timedelta(days=series.oldest_days))
     return Span(min(start, end), end)
-
-
-def _failure(
-    api: Api,
-    series: Series,
-    fetcher: Fetcher,
-    folder: Path,
-    since: date | None,
-    clock: Callable[[], datetime],
-    pulled: Pulled,
-    shown: Shown | None,
-) -> PullError | None:
-    """Pull a series; return what went wrong, if anything did."""
-    try:
-        _pull_series(api, series, fetcher, folder, since, clock, pulled, shown)
-    except PullError as error:
-        return error
-    return None
 
 
 def _pull_series(
