@@ -48,8 +48,6 @@ GATHER_S: Final = 0.002
 """So long a commit waits for more to join, at most, where several waited for the one before."""
 IDLE_COMMIT_S: Final = 1.0
 """So long after it was written a line is put on the disk that nobody waits for."""
-SOON_COMMIT_S: Final = 0.05
-"""The same where nobody ever waits."""
 SWIFT_S: Final = 0.002
 """A commit that took longer is not one of a quick disk."""
 SWIFT_COMMITS: Final = 8
@@ -107,7 +105,6 @@ class Journal:
         self._open = 0
         """Calls that have begun and not ended."""
         self._waits_for_disk = waits_for_disk
-        self._idle_commit_s = IDLE_COMMIT_S if waits_for_disk else SOON_COMMIT_S
         self._reminded = False
         self._error: ClearbarError | None = None
         self._on_broken = on_broken
@@ -142,7 +139,7 @@ class Journal:
         self._at = end
         if not self._reminded:
             self._reminded = True
-            self._loop.call_later(self._idle_commit_s, self._remind)
+            self._loop.call_later(IDLE_COMMIT_S, self._remind)
         return self._before + end
 
     def when_durable(

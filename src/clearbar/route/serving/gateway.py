@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from clearbar.route.operating.feed import Counting, Observer
     from clearbar.route.serving.keeper import Keeper
 
-_LOOK_S: Final = 0.5
+_LOOK_S: Final = 1.0
 _MOST_OPERATORS: Final = 1000
 """Connections to the admin port; LiteLLM keeps one for each of its processes, or a few."""
 

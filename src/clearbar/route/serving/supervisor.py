@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TICK_S: Final = 0.5
+_TICK_S: Final = 1.0
 _CHARGE_S: Final = 60.0
 _WATCH_S: Final = 10.0
 _RECOVER_S: Final = 5.0
