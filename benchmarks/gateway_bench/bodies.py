@@ -17,6 +17,7 @@ EVENTS: Final = 50
 GAP_S: Final = 0.01
 """Between two events of a stream with gaps."""
 REPLY_BYTES: Final = 1024
+PROMPTS: Final = 16
 _ANSWER: Final = "Your order left us on Monday and is with the carrier now. "
 _CONTEXT: Final = 'The customer says: "late again".\n'
 ID: Final = "0123456789abcdef"
@@ -33,8 +34,11 @@ _TOOL: Final = {
 }
 
 
-def asked(api: Api, model: str, size: int, *, stream: bool, pace: Pace = "now") -> bytes:
-    """Return a request of about `size` bytes, without blanks, as the SDKs write it."""
+def asked(api: Api, model: str, size: int, *, stream: bool, pace: Pace = "now") -> list[bytes]:
+    """Return requests of about `size` bytes, without blanks, as the SDKs write them.
+
+    No two have the same prompt, or one of the same length.
+    """
 
     def body(text: str) -> bytes:
         fields: dict[str, Any] = {
@@ -48,7 +52,8 @@ def asked(api: Api, model: str, size: int, *, stream: bool, pace: Pace = "now") 
         return json.dumps(fields | tools, separators=(",", ":")).encode()
 
     missing = size - len(body(""))
-    return body(_CONTEXT * max(0, missing // (len(json.dumps(_CONTEXT)) - 2)))
+    context = _CONTEXT * max(0, missing // (len(json.dumps(_CONTEXT)) - 2))
+    return [body(f"{7**number} {context}") for number in range(PROMPTS)]
 
 
 def whole_reply(api: Api) -> bytes:

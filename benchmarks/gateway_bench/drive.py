@@ -37,8 +37,19 @@ _ENDS: Final[dict[tuple[Api, bool], str]] = {
 _STEADY_MB: Final = 0.5
 _WRK: Final = """\
 wrk.method = "POST"
-wrk.body = io.open(%(body)s, "rb"):read("*a")
 %(headers)s
+local requests, last = {}, 0
+init = function()
+  for at, path in ipairs({%(bodies)s}) do
+    local file = io.open(path, "rb")
+    requests[at] = wrk.format(nil, nil, nil, file:read("*a"))
+    file:close()
+  end
+end
+request = function()
+  last = last %% #requests + 1
+  return requests[last]
+end
 done = function(summary, latency)
   local e = summary.errors
   local failed = e.connect + e.read + e.write + e.status + e.timeout
@@ -109,23 +120,26 @@ class Driver:
     def ask_once(self, system: System, cell: Cell) -> None:
         """Send a single request, and wait for its whole reply."""
         way = system.ways[cell.api, cell.streamed]
-        body, headers = self._request(system, cell)
+        bodies, headers = self._requests(system, cell)
         with closing(HTTPConnection("127.0.0.1", way.port, timeout=30)) as connection:
-            connection.request("POST", way.path, body, headers)
+            connection.request("POST", way.path, bodies[0], headers)
             connection.getresponse().read()
 
-    def _request(self, system: System, cell: Cell) -> tuple[bytes, dict[str, str]]:
+    def _requests(self, system: System, cell: Cell) -> tuple[list[bytes], dict[str, str]]:
         way = system.ways[cell.api, cell.streamed]
-        body = asked(cell.api, way.model, cell.size, stream=cell.streamed, pace=cell.pace)
-        return body, {"content-type": "application/json", **way.headers}
+        bodies = asked(cell.api, way.model, cell.size, stream=cell.streamed, pace=cell.pace)
+        return bodies, {"content-type": "application/json", **way.headers}
 
     def _wrk(self, system: System, cell: Cell, seconds: int) -> Sample:
         way = system.ways[cell.api, cell.streamed]
-        body, headers = self._request(system, cell)
-        kept, script = self.folder / "wrk-body", self.folder / "wrk.lua"
-        kept.write_bytes(body)
+        bodies, headers = self._requests(system, cell)
+        script = self.folder / "wrk.lua"
+        kept = [self.folder / f"wrk-body-{at}" for at in range(len(bodies))]
+        for path, body in zip(kept, bodies, strict=True):
+            path.write_bytes(body)
         lines = (f"wrk.headers[{json.dumps(n)}] = {json.dumps(v)}" for n, v in headers.items())
-        values = {"body": json.dumps(str(kept)), "headers": "\n".join(lines)}
+        paths = ", ".join(json.dumps(str(path)) for path in kept)
+        values = {"bodies": paths, "headers": "\n".join(lines)}
         script.write_text(_WRK % values)
         said = subprocess.run(
             [
@@ -164,10 +178,12 @@ class Driver:
 
     def _plan(self, system: System, cell: Cell, seconds: int) -> Plan:
         way = system.ways[cell.api, cell.streamed]
-        body, headers = self._request(system, cell)
+        bodies, headers = self._requests(system, cell)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"POST {way.path} HTTP/1.1\r\nhost: 127.0.0.1:{way.port}\r\n{lines}"
-        whole = f"{head}content-length: {len(body)}\r\n\r\n{body.decode('latin-1')}"
+        whole = [
+            f"{head}content-length: {len(body)}\r\n\r\n{body.decode('latin-1')}" for body in bodies
+        ]
         end = _ENDS[cell.api, cell.streamed]
         return Plan(
             "127.0.0.1",

@@ -15,11 +15,15 @@ import asyncio
 import json
 import sys
 from dataclasses import asdict, dataclass, field
+from itertools import cycle
 from pathlib import Path
 from time import perf_counter
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import uvloop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DRAIN_S: Final = 60.0
 """Longest wait for what is in flight at the end."""
@@ -31,8 +35,8 @@ class Plan:
 
     host: str
     port: int
-    request: str
-    """Head and body, as Latin-1."""
+    requests: list[str]
+    """Head and body of each, as Latin-1; they take turns."""
     connections: int
     seconds: float
     streamed: bool
@@ -64,9 +68,9 @@ class Found:
 class Client(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, plan: Plan, request: bytes, found: Found, pace_s: float) -> None:
+    def __init__(self, plan: Plan, requests: Iterator[bytes], found: Found, pace_s: float) -> None:
         self._plan = plan
-        self._request = request
+        self._requests = requests
         self._found = found
         self._pace_s = pace_s
         self._last = plan.last.encode()
@@ -99,7 +103,7 @@ class Client(asyncio.Protocol):
         self._data, self._total, self._first_s = b"", 0, 0.0
         self.busy = True
         self._begun_s = perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
     async def _again(self) -> None:
         try:
@@ -179,9 +183,9 @@ class Client(asyncio.Protocol):
 async def run(plan: Plan) -> Found:
     """Carry out the plan."""
     loop, found = asyncio.get_running_loop(), Found()
-    request = plan.request.encode("latin-1")
+    requests = cycle([each.encode("latin-1") for each in plan.requests])
     pace_s = plan.connections / plan.rate if plan.rate else 0.0
-    clients = [Client(plan, request, found, pace_s) for _ in range(plan.connections)]
+    clients = [Client(plan, requests, found, pace_s) for _ in range(plan.connections)]
     begin = perf_counter()
     for at, client in enumerate(clients):
         client.start(begin + (pace_s or plan.spread_s) * at / len(clients))

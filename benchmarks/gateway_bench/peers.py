@@ -6,6 +6,7 @@ import json
 import secrets
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -157,22 +158,24 @@ def _portkey_program(npm: str) -> Path:
 
 
 def _python_of(name: str, lock: Path) -> Path:
-    """Return the virtual environment of a peer, made by its lock if there is none."""
+    """Return the virtual environment of a peer: of this very Python, and made once by its lock."""
     folder = _CACHE / name
     if not lock.exists():
         raise Absent(f"{lock.name} is not there")
     if any(line.startswith(_BACKDOORED) for line in lock.read_text().splitlines()):
         raise Absent(f"{lock.name} pins a version with a backdoor")
-    made = folder / "made-by.lock"
-    if not made.exists() or made.read_text() != lock.read_text():
+    made, wanted = folder / "made-by.lock", f"# Python {sys.version!r}\n{lock.read_text()}"
+    if not made.exists() or made.read_text() != wanted:
         if not _UV.exists():
             raise Absent("uv is not there: run make first")
         shutil.rmtree(folder, ignore_errors=True)
-        _install(name, [str(_UV), "venv", "--quiet", str(folder)], _ROOT)
+        _install(
+            name, [str(_UV), "venv", "--quiet", "--python", sys.executable, str(folder)], _ROOT
+        )
         python = ["--python", str(folder / "bin" / "python")]
         sync = [str(_UV), "pip", "sync", "--quiet", "--require-hashes", *python, str(lock)]
         _install(name, sync, _ROOT)
-        shutil.copy(lock, made)
+        made.write_text(wanted)
     return folder
 
 

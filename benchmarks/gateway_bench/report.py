@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
     from gateway_bench.drive import Cell, Sample
 
+JUDGED: Final = "clearbar-process"
+"""Which has to keep the limits: what it acknowledged outlives every kill, as theirs does not."""
+WAITING: Final = "clearbar"
+"""Which waits for the disk besides, at each reply. Nobody else in the table does."""
 _FIRST_BYTE_MS: Final = 1.0
 _PEERS: Final = {"nginx": 3.0, "tensorzero": 1 / 2, "portkey": 1 / 20, "litellm": 1 / 100}
 """Our CPU time for a small reply over theirs, at most."""
@@ -99,8 +104,8 @@ def _median(values: Iterator[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def verdicts(result: Result) -> list[Verdict]:
-    """Judge by every cell of small replies, and of small requests for streams."""
+def verdicts(result: Result, ours: str = JUDGED) -> list[Verdict]:
+    """Judge one of ours by every cell of small replies, and of small requests for streams."""
     found = []
     for cell in result.samples:
         if cell.size != _SMALL or cell.rate:
@@ -108,32 +113,35 @@ def verdicts(result: Result) -> list[Verdict]:
         rows = result.rows(cell)
         for other, limit in (_STREAMS if cell.streamed else _PEERS).items():
             if cell.api == "chat" or other in rows:
-                found.append(Verdict(cell.label, _cpu_ratio(rows, other), limit, "x CPU", other))
+                found.append(
+                    Verdict(cell.label, _cpu_ratio(rows, ours, other), limit, "x CPU", other)
+                )
         if cell.streamed and cell.pace == "gaps":
-            behind = _first_byte_behind(rows)
+            behind = _first_byte_behind(rows, ours)
             found.append(Verdict(cell.label, behind, _FIRST_BYTE_MS, "ms first byte p99", "nginx"))
     return found
 
 
-def _cpu_ratio(rows: dict[str, Row], other: str) -> float | None:
-    ours, theirs = rows.get("clearbar"), rows.get(other)
-    if ours is None or theirs is None or ours.cpu_us is None or not theirs.cpu_us:
+def _cpu_ratio(rows: dict[str, Row], ours: str, other: str) -> float | None:
+    own, theirs = rows.get(ours), rows.get(other)
+    if own is None or theirs is None or own.cpu_us is None or not theirs.cpu_us:
         return None
-    return ours.cpu_us / theirs.cpu_us
+    return own.cpu_us / theirs.cpu_us
 
 
-def _first_byte_behind(rows: dict[str, Row]) -> float | None:
-    ours, theirs = rows.get("clearbar"), rows.get("nginx")
-    if ours is None or theirs is None:
+def _first_byte_behind(rows: dict[str, Row], ours: str) -> float | None:
+    own, theirs = rows.get(ours), rows.get("nginx")
+    if own is None or theirs is None:
         return None
-    if ours.first_p99_us is None or theirs.first_p99_us is None:
+    if own.first_p99_us is None or theirs.first_p99_us is None:
         return None
-    return (ours.first_p99_us - theirs.first_p99_us) / 1000
+    return (own.first_p99_us - theirs.first_p99_us) / 1000
 
 
 def lines(result: Result) -> Iterator[str]:
     """Yield the report, line by line."""
     yield f"{result.rounds} rounds of {result.seconds} s; ratios to nginx, medians in brackets"
+    yield f"Python {sys.version}"
     for name, (version, note) in result.systems.items():
         yield f"  {f'{name} {version}':<24}{note}"
     for name, why in result.absent.items():
@@ -144,10 +152,11 @@ def lines(result: Result) -> Iterator[str]:
     for cell in result.samples:
         yield from _cell_lines(cell, result.rows(cell))
     yield from _idle_lines(result)
-    yield ""
-    yield "limits: Clearbar against"
-    for each in verdicts(result):
-        yield _verdict_line(each)
+    for ours, what in ((JUDGED, "the limits"), (WAITING, "the same, were they its limits")):
+        if ours in result.systems:
+            yield ""
+            yield f"{what}: {ours} against"
+            yield from map(_verdict_line, verdicts(result, ours))
 
 
 def _cell_lines(cell: Cell, rows: dict[str, Row]) -> Iterator[str]:
@@ -211,6 +220,7 @@ def as_json(result: Result) -> str:
         "cells": cells,
         "idle": result.idle,
         "later_us": result.later_us,
+        "python": sys.version,
         "limits": [asdict(each) | {"holds": each.holds} for each in verdicts(result)],
     }
     return json.dumps(kept, indent=2)
