@@ -136,14 +136,17 @@ class Call:
             body = self._body(asked)
         self._held = held_of(
             means,
-            inquiry,
+            inquiry.caller,
             self.tool,
-            endpoint.provider,
-            model,
-            self.arm,
-            self.attempt,
             self._claim,
             self._holding,
+            request_id=inquiry.request_id,
+            operation=inquiry.operation.name,
+            stream=asked is not None and asked.stream,
+            provider=endpoint.provider,
+            model=model,
+            arm=self.arm,
+            attempt=self.attempt,
         )
         means.journal.append(self._held)
         self._written = True

@@ -9,8 +9,8 @@ from clearbar.tools.tool import TokenPrice
 
 if TYPE_CHECKING:
     from clearbar.route.budgets.allowance import Holding
-    from clearbar.route.route import Arm
-    from clearbar.route.serving.inquiry import Claim, Inquiry
+    from clearbar.route.route import Arm, Caller
+    from clearbar.route.serving.inquiry import Claim
     from clearbar.route.serving.means import Means
     from clearbar.route.wire.metering import Metered
     from clearbar.tools.tool import Tool
@@ -20,25 +20,29 @@ _BY_THE_BOOK: Final = TokenPrice()
 
 def held_of(
     means: Means,
-    inquiry: Inquiry,
+    caller: Caller,
     tool: Tool,
-    provider: str,
-    model: str,
-    arm: Arm,
-    attempt: int,
     claim: Claim,
     holding: Holding | None,
+    *,
+    request_id: str,
+    operation: str,
+    stream: bool,
+    provider: str,
+    model: str,
+    arm: Arm = "passed",
+    attempt: int = 1,
 ) -> Held:
-    """Return the line of the journal for a call about to be made."""
-    caller, asked, now_us = inquiry.caller, inquiry.asked, means.now_us()
+    """Return the line of the journal for a call about to be made, with ids of its own."""
+    now_us = means.now_us()
     return Held(
         means.ids.next(now_us),
         now_us,
-        inquiry.request_id,
+        request_id,
         attempt,
         arm,
-        inquiry.operation.name,
-        asked is not None and asked.stream,
+        operation,
+        stream,
         caller.workflow,
         tool.name,
         provider,

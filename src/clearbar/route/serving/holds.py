@@ -18,21 +18,22 @@ import msgspec
 from clearbar.route.budgets.allowance import BudgetStoreError, Short
 from clearbar.route.identity import identify
 from clearbar.route.journal.charge_record import fault_in
-from clearbar.route.journal.entry import Ended, Held, Refused
+from clearbar.route.journal.entry import Ended, Refused
 from clearbar.route.operating.facts import HoldEnded, HoldGiven, HoldSettled, NotFoundError
 from clearbar.route.route import Caller, Refusal
 from clearbar.route.serving import refusals
+from clearbar.route.serving.call_lines import held_of
 from clearbar.route.serving.costing import MOST_COST_NUSD
 from clearbar.route.serving.inquiry import NANO, claim_of
 from clearbar.route.wire.operation import operation_of
 from clearbar.route.wire.reading import Asked
 from clearbar.tools.address import PROTOCOLS, provider_of
-from clearbar.tools.tool import TokenPrice
 
 if TYPE_CHECKING:
     from clearbar.route.admit import Admitted
     from clearbar.route.budgets.account import Account
     from clearbar.route.budgets.allowance import Holding
+    from clearbar.route.journal.entry import Held
     from clearbar.route.operating.facts import HoldWanted
     from clearbar.route.prices import ToolPrices
     from clearbar.route.serving.inquiry import Claim
@@ -119,13 +120,13 @@ class Holds:
             self._end(name, self._open[name], HoldSettled(outcome="lost"))
 
     async def _given(self, wanted: HoldWanted, key: str) -> HoldGiven | Refusal:
-        found = self._caller(wanted, key)
-        if isinstance(found, Refusal):
-            self._note(found, wanted, None)
-            return found
-        given = await self._held(wanted, *found)
+        caller = self._caller(wanted, key)
+        if isinstance(caller, Refusal):
+            self._note(caller, wanted, None)
+            return caller
+        given = await self._held(wanted, caller)
         if isinstance(given, Refusal):
-            self._note(given, wanted, found[0])
+            self._note(given, wanted, caller)
         return given
 
     def _note(self, refusal: Refusal, wanted: HoldWanted, caller: Caller | None) -> None:
@@ -137,7 +138,7 @@ class Holds:
         told = (means.now_us(), wanted.hold_id, refusal.code, refusal.status, wanted.operation)
         means.journal.append(Refused(*told, *who))
 
-    async def _held(self, wanted: HoldWanted, caller: Caller, key_id: str) -> HoldGiven | Refusal:
+    async def _held(self, wanted: HoldWanted, caller: Caller) -> HoldGiven | Refusal:
         means, force = self._means, self._means.in_force
         if not means.journal.has_room:
             return refusals.no_journal()
@@ -158,7 +159,18 @@ class Holds:
             if isinstance(found, Short):
                 return refusals.over_budget(found, admitted.route)
             holding = found
-        held = self._line(wanted, caller, key_id, tool, claim, holding, means.now_us())
+        held = held_of(
+            means,
+            caller,
+            tool,
+            claim,
+            holding,
+            request_id=wanted.hold_id,
+            operation=wanted.operation,
+            stream=wanted.stream,
+            provider=provider_of(tool),
+            model=wanted.model,
+        )
         try:
             means.journal.append(held)
         except BaseException:
@@ -166,7 +178,7 @@ class Holds:
                 means.allowance.release(holding)
             raise
         means.allowance.mark_begun(caller)
-        self._open[wanted.hold_id] = _Open(held, claim, holding, key_id, means.loop.time())
+        self._open[wanted.hold_id] = _Open(held, claim, holding, caller.key, means.loop.time())
         amount = 0 if holding is None else holding.amount_nusd
         capped = amount > 0 and admitted.route.mode == "enforce"
         return HoldGiven(
@@ -192,48 +204,7 @@ class Holds:
             return allowance.overdraw(accounts)
         return found
 
-    def _line(
-        self,
-        wanted: HoldWanted,
-        caller: Caller,
-        key_id: str,
-        tool: Tool,
-        claim: Claim,
-        holding: Holding | None,
-        now_us: int,
-    ) -> Held:
-        means = self._means
-        return Held(
-            means.ids.next(now_us),
-            now_us,
-            wanted.hold_id,
-            1,
-            "passed",
-            wanted.operation,
-            wanted.stream,
-            caller.workflow,
-            tool.name,
-            provider_of(tool),
-            wanted.model,
-            key_id,
-            caller.team,
-            caller.user,
-            caller.task,
-            caller.run,
-            caller.environment,
-            caller.labels,
-            caller.trace_id,
-            means.ids.span_id(),
-            caller.parent_span_id,
-            () if holding is None else holding.account_ids,
-            0 if holding is None else holding.amount_nusd,
-            claim.input_tokens,
-            claim.output_tokens,
-            means.worker if holding is None else holding.worker,
-            declared=tool.cost != TokenPrice(),
-        )
-
-    def _caller(self, wanted: HoldWanted, key: str) -> tuple[Caller, str] | Refusal:
+    def _caller(self, wanted: HoldWanted, key: str) -> Caller | Refusal:
         """Return whom a hold belongs to, by the rules for requests."""
         means, force = self._means, self._means.in_force
         if key:
@@ -245,7 +216,7 @@ class Holds:
             ]
             headers = [(b"x-clearbar-key", key.encode()), *said]
             found = identify(headers, {}, "", force.table, force.keys, means.ids)
-            return found if isinstance(found, Refusal) else (found.caller, found.caller.key)
+            return found if isinstance(found, Refusal) else found.caller
         workflow = wanted.workflow or force.table.settings.default_workflow
         if workflow not in force.table.routes:
             return Refusal(
@@ -253,7 +224,7 @@ class Holds:
                 403,
                 f'There is no workflow "{workflow}": declare it in clearbar.toml, or give a key.',
             )
-        caller = Caller(
+        return Caller(
             workflow,
             "",
             wanted.team or force.table.routes[workflow].team,
@@ -263,7 +234,6 @@ class Holds:
             wanted.environment,
             trace_id=means.ids.trace_id(),
         )
-        return caller, ""
 
     def _known(self, hold_id: str, key: str) -> _Open | HoldEnded:
         key_id = self.key_of(key) if key else ""

@@ -67,7 +67,20 @@ async def ask_here(
     """
     if tool.kind in PROTOCOLS:
         return WholeAnswer(tool.name, what="its address or its key cannot be used")
-    held = held_of(means, inquiry, tool, "", tool.name, arm, attempt, FREE, None)
+    held = held_of(
+        means,
+        inquiry.caller,
+        tool,
+        FREE,
+        None,
+        request_id=inquiry.request_id,
+        operation=inquiry.operation.name,
+        stream=inquiry.asked is not None and inquiry.asked.stream,
+        provider="",
+        model=tool.name,
+        arm=arm,
+        attempt=attempt,
+    )
     means.journal.append(held)
     mark_begun(means, inquiry)
     started_s = means.loop.time()

@@ -296,7 +296,7 @@ class Plain:
         if lane.keeps_answers:
             who, made = lane.caller.workflow, ended.upstream_id
             note_kept(means, lane.operation, self._asked, who, made, self._at_us)
-        if self._stream is not None and metered.output_bytes:
+        if self._stream is not None:
             means.written.learn(lane.tool.name, lane.model, metered)
         self._reply.on_gone = None
         means.exchanges.discard(self)

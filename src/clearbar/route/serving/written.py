@@ -39,7 +39,7 @@ class Written:
             return 1.0
         key = held.tool, held.model
         if metered.usage is not None:
-            if outcome == "ok" and metered.output_bytes:
+            if outcome == "ok":
                 self.learn(held.tool, held.model, metered)
             return 1.0
         tokens, shown = self._sums.get(key, (0.0, 0.0))
@@ -48,8 +48,13 @@ class Written:
         return min(max(tokens * BYTES_A_TOKEN / shown, _LEAST), _MOST)
 
     def learn(self, tool: str, model: str, metered: Metered) -> None:
-        """Learn from a stream that has come whole, and reported its usage."""
+        """Learn from a stream that has come whole, and reported its usage.
+
+        One that showed nothing teaches nothing.
+        """
         key, shown = (tool, model), metered.output_bytes
+        if not shown:
+            return
         tokens = 0 if metered.usage is None else metered.usage.get("output_tokens", 0)
         before_tokens, before_shown = self._sums.get(key, (0.0, 0.0))
         if before_shown > _HALVED_AT:
