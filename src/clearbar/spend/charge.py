@@ -205,7 +205,7 @@ def digest_of(payload: bytes) -> str:
 
 
 NULL_IN: Final = "null_in"
-"""The label of a bill's line that says by which dimensions it is grouped without having them."""
+"""The label of an aggregate, or a line of a bill, that names by what it is grouped and has none."""
 
 
 def label_text(labels: dict[str, str]) -> str:

@@ -45,6 +45,8 @@ WHOLE_KEYS: Final = (
     "is_billed",
 )
 """By what the rows of `wholes` are told apart."""
+HOURLY_KEYS: Final = (*WHOLE_KEYS, "hour")
+"""And by what, where buckets of less than a day have to be."""
 _NOTHING: Final = tuple(getattr(Usage(), name) for name in USAGE_FIELDS)
 
 
@@ -109,11 +111,12 @@ def outside(frame: nw.LazyFrame[Any], periods: Sequence[Period]) -> nw.LazyFrame
     return frame
 
 
-def wholes(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Return usage of what tells of more than one call, by `WHOLE_KEYS`.
+def wholes(frame: nw.LazyFrame[Any], keys: Sequence[str] = WHOLE_KEYS) -> nw.LazyFrame[Any]:
+    """Return usage of what tells of more than one call, by `WHOLE_KEYS` or `HOURLY_KEYS`.
 
-    The `calls` of a bill are its lines. `minutes` and `years` are what the end is after the
-    beginning, within the year and in years: no engine but DuckDB counts the minutes between.
+    The `calls` of a bill are its lines. `hour` is that in which a bucket begins. `minutes` and
+    `years` are what the end is after the beginning, within the year and in years: no engine but
+    DuckDB counts the minutes between.
     """
     minutes = _minute_of_year("ended_at") - _minute_of_year("started_at")
     years = nw.col("ended_at").dt.year() - nw.col("started_at").dt.year()
@@ -122,9 +125,10 @@ def wholes(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         minutes.fill_null(0).alias("minutes"),
         years.fill_null(0).alias("years"),
         (nw.col("basis") == "billed").alias("is_billed"),
+        nw.when(~of_bill).then(nw.col("started_at").dt.hour()).alias("hour"),
         nw.when(of_bill).then(1).otherwise(nw.col("calls")).alias("calls"),
     )
-    return usage_by(told, WHOLE_KEYS)
+    return usage_by(told, keys)
 
 
 def reached(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

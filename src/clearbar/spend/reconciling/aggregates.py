@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _METERS: Final = tuple(name for name in USAGE_FIELDS if not name.startswith("calls_"))
 _NOTHING: Final = Usage()
-_Alike = tuple["date", "date", tuple[str, ...]]
-"""The first day, the first day after, and the dimensions that matter."""
+_Alike = tuple["date", "date", int | None, tuple[str, ...]]
+"""The first day, the first day after, the hour, and the dimensions that matter."""
 _LAST_VIEW: Final = (2,)
 """Of lines of a bill: whatever aggregates tell goes before."""
 
@@ -94,7 +94,8 @@ def _shared_of_views(
 def _order(row: Told) -> tuple[Any, ...]:
     """Return a sort key that does not depend on the order of reading; the most named goes first."""
     named = sum(bool(value) for value in row.dimensions)
-    return -named, row.dimensions, row.day, row.key, row.width_minutes, row.context, row.uri
+    hour = -1 if row.hour is None else row.hour
+    return -named, row.dimensions, row.day, row.key, row.width_minutes, hour, row.context, row.uri
 
 
 def _shared(rows: Sequence[Told], others: Sequence[Told]) -> list[Usage]:
@@ -117,7 +118,8 @@ def _of_part(rows: Sequence[Told], others: Sequence[Told]) -> dict[str, list[Any
         if any(row.dimensions[number] for row in rows)
         and any(other.dimensions[number] for other in others)
     ]
-    mine, theirs = _alike(rows, told_by_both), _alike(others, told_by_both)
+    by_hour = all(any(row.hour is not None for row in some) for some in (rows, others))
+    mine, theirs = (_alike(some, told_by_both, by_hour=by_hour) for some in (rows, others))
     edges = [
         [number for number, row in enumerate(mine) if _may_be_same(row, other)] for other in theirs
     ]
@@ -128,17 +130,20 @@ def _of_part(rows: Sequence[Told], others: Sequence[Told]) -> dict[str, list[Any
     return {name: amounts for name, amounts in found.items() if amounts}
 
 
-def _alike(rows: Sequence[Told], by: Sequence[int]) -> dict[_Alike, list[int]]:
+def _alike(rows: Sequence[Told], by: Sequence[int], *, by_hour: bool) -> dict[_Alike, list[int]]:
     """Return the days and the dimensions that matter -> the rows that have them, in order."""
     found: dict[_Alike, list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         named = row.dimensions
-        found[row.day, row.until, tuple(named[n] for n in by)].append(number)
+        hour = row.hour if by_hour else None
+        found[row.day, row.until, hour, tuple(named[n] for n in by)].append(number)
     return found
 
 
 def _may_be_same(one: _Alike, other: _Alike) -> bool:
-    return one[0] < other[1] and other[0] < one[1] and agree(one[2], other[2])
+    if one[2] != other[2] and None not in (one[2], other[2]):
+        return False
+    return one[0] < other[1] and other[0] < one[1] and agree(one[3], other[3])
 
 
 def _parts(rows: Sequence[Told], others: Sequence[Told]) -> Iterator[tuple[list[int], list[int]]]:
@@ -152,7 +157,8 @@ def _parts(rows: Sequence[Told], others: Sequence[Told]) -> Iterator[tuple[list[
 
 
 def _day_and_dimensions(row: Told) -> tuple[str, ...]:
-    return (str(row.day) if row.days == 1 else "", *row.dimensions)
+    hour = "" if row.hour is None else str(row.hour)
+    return str(row.day) if row.days == 1 else "", hour, *row.dimensions
 
 
 def _grouped(keys: Sequence[tuple[str, ...]], by: Sequence[int]) -> dict[Any, list[int]]:

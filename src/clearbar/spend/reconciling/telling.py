@@ -17,10 +17,11 @@ from clearbar.core.period import MAX_DAYS, Period
 from clearbar.spend import queries
 from clearbar.spend.charge import Origin
 from clearbar.spend.reconciling.told import Told, model_scope
+from clearbar.spend.reconciling.views import need_hours
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import narwhals as nw
 
@@ -114,10 +115,17 @@ def _name(origin: Origin, dimension: str, reported: _Reported) -> str:
 
 def _wholes(
     engine: Engine, charges: nw.LazyFrame[Any], origins: Mapping[int, Origin]
+) -> Iterable[Told]:
+    rows = list(_wholes_by(queries.WHOLE_KEYS, engine, charges, origins))
+    return _wholes_by(queries.HOURLY_KEYS, engine, charges, origins) if need_hours(rows) else rows
+
+
+def _wholes_by(
+    keys: Sequence[str], engine: Engine, charges: nw.LazyFrame[Any], origins: Mapping[int, Origin]
 ) -> Iterator[Told]:
-    size = len(queries.WHOLE_KEYS)
-    for row in engine.rows(queries.wholes(charges)):
-        told = dict(zip(queries.WHOLE_KEYS, row, strict=False))
+    size = len(keys)
+    for row in engine.rows(queries.wholes(charges, keys)):
+        told = dict(zip(keys, row, strict=False))
         if told["origin_id"] not in origins:
             raise LedgerError(
                 f"origin {told['origin_id']} is missing", "see what else is: clearbar check"
@@ -139,6 +147,7 @@ def _whole(told: Mapping[str, Any], origin: Origin, usage: Usage) -> Told:
         usage=usage,
         days=_days(minutes),
         width_minutes=minutes,
+        hour=told.get("hour") if minutes < _MINUTES_PER_DAY else None,
         context=" ".join(name for name in _CONTEXT if told[name]),
         uri=told["uri"],
         category=told["charge_category"] or "usage",

@@ -3,23 +3,31 @@
 A provider's usage can be asked for by key, by project or not grouped at all, by the hour or by the
 day. Rows of one grouping are disjoint and add up; those of two groupings are two accounts of the
 same. What a row was grouped by is what it names. A dimension may be null in a grouping by it (the
-default project, a key of the console), so groupings are one where one file holds both, unless a
-coarser row is exactly the sum of the finer ones.
+default project, a key of the console). Of an API's reports a label says so. Of others groupings are
+one where one file holds both, unless a coarser row is exactly the sum of the finer ones.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
+from clearbar.spend.charge import NULL_IN, labels_of
 from clearbar.spend.reconciling.sharing import agree
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import date
 
     from clearbar.spend.reconciling.told import Told
 
+_IN_ANY_GROUPING: Final = frozenset({"openai_usage", "anthropic_usage"})
+"""Sources whose labels are what they are grouped by, or are null in."""
+_DIMENSIONS: Final = ("account", "project", "credential", "principal", "model")
+"""Of `Told.dimensions`."""
+_DAY_MINUTES: Final = 1440
 _Grouping = tuple[str, int, str, tuple[bool, ...]]
 """Source, minutes of a bucket, other dimensions, and which of the dimensions are named."""
 
@@ -40,9 +48,22 @@ def views(rows: Sequence[Told]) -> list[tuple[Any, ...]]:
     return found
 
 
+def need_hours(rows: Iterable[Told]) -> bool:
+    """Return whether of some day a provider's hours are told of in more than one grouping."""
+    found: dict[tuple[str, date], _Grouping] = {}
+    hourly = (row for row in rows if row.grain == "bucket" and row.width_minutes < _DAY_MINUTES)
+    return any(
+        found.setdefault((row.origin.provider, row.day), grouping) != grouping
+        for row in hourly
+        for grouping in [_grouping(row)]
+    )
+
+
 def _grouping(row: Told) -> _Grouping:
-    named = tuple(bool(value) for value in row.dimensions)
-    return row.origin.source, row.width_minutes, row.context, named
+    by = _grouped_by(row)
+    named = tuple(name in by for name in _DIMENSIONS)
+    others = " ".join(sorted(by.difference(_DIMENSIONS)))
+    return row.origin.source, row.width_minutes, others, named
 
 
 def _joined_by_file(rows: Sequence[Told]) -> dict[_Grouping, frozenset[_Grouping]]:
@@ -61,10 +82,10 @@ def _repeated(rows: Sequence[Told], found: Sequence[tuple[Any, ...]]) -> list[in
     """Return the rows that are exactly the sum of finer ones of the same view and day."""
     days: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        days[found[number], row.day, row.days].append(number)
+        days[found[number], row.day, row.days, row.hour].append(number)
     repeated = []
     for numbers in days.values():
-        same = [(rows[number], _named(rows[number])) for number in numbers]
+        same = [(rows[number], _grouped_by(rows[number])) for number in numbers]
         if len({named for _, named in same}) > 1:
             repeated += [
                 number
@@ -82,10 +103,19 @@ def _is_sum(row: Told, finer: Sequence[Told]) -> bool:
     return len(parts) > 1 and _counts(whole) == _counts(row.usage)
 
 
-def _named(row: Told) -> frozenset[object]:
-    """Return what a row is grouped by."""
-    named = (number for number, value in enumerate(row.dimensions) if value)
-    return frozenset([*named, *row.context.split()])
+def _grouped_by(row: Told) -> frozenset[str]:
+    """Return what a row is grouped by, whether it has that or is null there."""
+    named = (name for name, value in zip(_DIMENSIONS, row.dimensions, strict=True) if value)
+    by_labels = row.origin.source in _IN_ANY_GROUPING
+    labels = _labels_of_grouping(row.origin.labels) if by_labels else frozenset()
+    return labels.union(named, row.context.split())
+
+
+@lru_cache(maxsize=10_000)
+def _labels_of_grouping(labels: str) -> frozenset[str]:
+    """Return the names of labels, and of what the label of nulls names."""
+    told = labels_of(labels)
+    return frozenset([*told.pop(NULL_IN, "").split(), *told])
 
 
 def _counts(usage: Usage) -> tuple[int, ...]:

@@ -7,8 +7,9 @@ what was read before. Where a page says when it was pulled (`pulled_at`), the la
 One bucket in two groupings is the same usage twice. In several files the ledger sees that; within
 one it cannot, because a dimension may be null in a grouping. So of a file the first grouping of a
 bucket is read, and any other is refused: one that names other dimensions and repeats no result.
-A result that leaves out what others of its bucket name is null there, and no whole: of costs its
-key and a label say so.
+A result that leaves out what others name is null there, and no whole: its key and a label say so.
+Of costs the others of its bucket matter; of usage, whose buckets may be hours that make up a day,
+those of its whole file: what any bucket of it names was asked for in all of it.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from clearbar.spend.charge import NULL_IN
 from clearbar.spend.files.entry import Entry, text
 from clearbar.spend.files.json_records import Document, documents, fields
 from clearbar.spend.files.quarantine import QuarantineError
+from clearbar.spend.files.source_file import Damage
 from clearbar.spend.files.timestamps import moment_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from clearbar.spend.files.source_file import SourceFile
 
@@ -55,6 +57,8 @@ class Result(NamedTuple):
     entry: Entry
     is_null_in: tuple[str, ...] = ()
     """What it leaves out of what others of its bucket are grouped by: project, credential, item."""
+    asked: frozenset[str] = frozenset()
+    """Of usage: by which dimensions the file is grouped."""
 
     @property
     def number(self) -> int | None:
@@ -88,9 +92,34 @@ def results(
                 yield error.problem(number)
 
 
+def results_of_usage(
+    file: SourceFile, start: str, end: str, dimensions: Mapping[str, str]
+) -> Iterator[Result | Problem]:
+    """Yield each result of each bucket of usage, with what the file is grouped by.
+
+    `dimensions` are the members of a result that it may be grouped by -> the names of these. The
+    file is read twice: only its end tells what was asked for at its beginning.
+
+    Raises:
+        UnreadableFile: when the file is damaged or too large.
+    """
+    asked: set[str] = set()
+    for found in Damage().noted(results(file, start, end, frozenset())):
+        if isinstance(found, Result):
+            asked.update(own for name, own in dimensions.items() if _says(found.value.get(name)))
+    grouped_by = frozenset(asked)
+    for found in results(file, start, end, frozenset()):
+        yield found._replace(asked=grouped_by) if isinstance(found, Result) else found
+
+
 def null_label(found: Result) -> dict[str, str]:
     """Return the label of a result that is null where others of its bucket are not."""
     return {NULL_IN: " ".join(found.is_null_in)}
+
+
+def nulls(found: Result, told: Mapping[str, object]) -> str:
+    """Return the names of what usage is grouped by and does not tell, as its label holds them."""
+    return " ".join(sorted(name for name in found.asked if not told[name]))
 
 
 class _Groupings:
@@ -157,6 +186,10 @@ def _results(
             key = (*key, str(seen[key]))
         is_null_in = tuple(sorted(named - _named(value)))
         yield Result(value, start, end, key, pulled_us, entry, is_null_in)
+
+
+def _says(value: object) -> bool:
+    return value is False or bool(text(value))
 
 
 def _named(result: object) -> set[str]:

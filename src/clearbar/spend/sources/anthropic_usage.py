@@ -9,7 +9,8 @@ Traps:
   and what was written to one for five minutes or an hour.
 - How many calls there were is not told: the record counts none, and adds only tokens.
 - Dimensions are null unless the request grouped by them. `workspace_id` is null for the default
-  workspace too, and `api_key_id` for the Workbench.
+  workspace too, and `api_key_id` for the Workbench. What any bucket of a file names is taken to be
+  asked for in all of it, and a null for a part of that grouping: the label `null_in` says so.
 - Read again, a bucket replaces the earlier reading of it: the one pulled last (`pulled_at` in the
   page), or where that is not told, the larger. The same day grouped in two ways is the same usage
   twice: of several files each call counts once; of one file the first grouping is read, and a
@@ -21,15 +22,15 @@ Never here: costs, which are bills (`anthropic_costs`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from clearbar.spend import identity
-from clearbar.spend.charge import Origin, Record, label_text
+from clearbar.spend.charge import NULL_IN, Origin, Record, label_text
 from clearbar.spend.files.entry import each_record, provenance, text
 from clearbar.spend.files.json_records import fields
 from clearbar.spend.files.quarantine import QuarantineError, quantity
 from clearbar.spend.shapes.provider_names import service_tier_named
-from clearbar.spend.shapes.provider_reports import results
+from clearbar.spend.shapes.provider_reports import nulls, results_of_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,18 @@ CONVENTION: Final = (
 )
 
 _NAMES: Final = (b'"starting_at"', b'"uncached_input_tokens"', b'"output_tokens"')
-_NO_KEY: Final[frozenset[str]] = frozenset()
+_DIMENSIONS: Final = {
+    "workspace_id": "project",
+    "api_key_id": "credential",
+    "account_id": "principal",
+    "service_account_id": "principal",
+    "model": "model",
+    "service_tier": "service_tier",
+    "speed": "speed",
+    "inference_geo": "geo",
+    "context_window": "context_window",
+}
+"""What usage is grouped by -> the name of that."""
 _NOT_TOLD: Final = "not_available"
 
 
@@ -69,7 +81,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    return each_record(results(file, "starting_at", "ending_at", _NO_KEY), _record)
+    return each_record(results_of_usage(file, "starting_at", "ending_at", _DIMENSIONS), _record)
 
 
 def _record(found: Result) -> Record:
@@ -79,32 +91,51 @@ def _record(found: Result) -> Record:
     meters = _meters(result)
     if meters["input_tokens"] is meters["output_tokens"] is None:
         raise QuarantineError("no result of the usage report", "keep other reports in other files")
-    geo = text(result.get("inference_geo"))
+    how = _served(result)
+    origin = _origin(found, how)
     return Record(
         identity=identity.bucket(
-            NAME, "", found.start_us, found.end_us - found.start_us, *found.key
+            NAME, "", found.start_us, found.end_us - found.start_us, *found.key, origin.labels
         ),
         evidence="provider",
-        origin=Origin(
-            source=NAME,
-            provider="anthropic",
-            model=text(result.get("model")),
-            project=text(result.get("workspace_id")),
-            credential=text(result.get("api_key_id")),
-            principal=text(result.get("account_id")) or text(result.get("service_account_id")),
-            labels=label_text({"context_window": text(result.get("context_window"))}),
-        ),
+        origin=origin,
         started_at_us=found.start_us,
         ended_at_us=found.end_us,
         grain="bucket",
         calls=0,
         final=found.pulled_us or sum(count or 0 for count in _counts(meters)),
-        service_tier=service_tier_named(text(result.get("service_tier"))),
-        speed=text(result.get("speed")),
-        geo="" if geo == _NOT_TOLD else geo,
+        **how,
         **meters,
         **provenance(found.entry),
     )
+
+
+class _Served(TypedDict):
+    service_tier: str
+    speed: str
+    geo: str
+
+
+def _served(result: dict[str, Any]) -> _Served:
+    geo = text(result.get("inference_geo"))
+    return {
+        "service_tier": service_tier_named(text(result.get("service_tier"))),
+        "speed": text(result.get("speed")),
+        "geo": "" if geo == _NOT_TOLD else geo,
+    }
+
+
+def _origin(found: Result, how: _Served) -> Origin:
+    result = found.value
+    labels = {"context_window": text(result.get("context_window"))}
+    names = {
+        "model": text(result.get("model")),
+        "project": text(result.get("workspace_id")),
+        "credential": text(result.get("api_key_id")),
+        "principal": text(result.get("account_id")) or text(result.get("service_account_id")),
+    }
+    labels[NULL_IN] = nulls(found, {**names, **how, **labels})
+    return Origin(source=NAME, provider="anthropic", labels=label_text(labels), **names)
 
 
 def _meters(result: dict[str, Any]) -> Counts:

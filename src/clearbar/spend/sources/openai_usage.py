@@ -7,9 +7,12 @@ result without its bucket has no time and is refused.
 
 `input_tokens` holds all input. The kinds of input are disjoint where they are given: text, audio
 and images each fresh and cached, and cache writes; they must sum to the whole. Dimensions are
-null unless the request grouped by them. A bucket keeps growing for hours: read again, it
-replaces the earlier reading. In a second grouping in the same file a bucket is refused. Scale Tier
-tokens are included though they are prepaid.
+null unless the request grouped by them, and the default project is null too. What any bucket of a
+file names is taken to be asked for in all of it, and a null for a part of that grouping: the label
+`null_in` says so. So keep each grouping in a file of its own; of several files each call counts
+once. A bucket keeps growing for hours: read again, it replaces the earlier reading. In a second
+grouping in the same file a bucket is refused. Scale Tier tokens are included though they are
+prepaid.
 
 Costs (`/v1/organization/costs`) are bills and are not read here. Vector stores are bytes kept,
 not calls, and are refused.
@@ -20,11 +23,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from clearbar.spend import identity
-from clearbar.spend.charge import Origin, Record, label_text
+from clearbar.spend.charge import NULL_IN, Origin, Record, label_text
 from clearbar.spend.files.entry import each_record, provenance, text
 from clearbar.spend.files.quarantine import QuarantineError, quantity, rest_of
 from clearbar.spend.shapes.provider_names import service_tier_named
-from clearbar.spend.shapes.provider_reports import results
+from clearbar.spend.shapes.provider_reports import nulls, results_of_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +57,17 @@ _FEES: Final = {
 }
 """Kind of result -> meter, and the field that fills it."""
 _TOKENS: Final = ("completions", "embeddings", "moderations")
-_NO_KEY: Final[frozenset[str]] = frozenset()
 _LABELS: Final = ("size", "source", "context_level", "vector_store_id")
+_DIMENSIONS: Final = {
+    "project_id": "project",
+    "user_id": "principal",
+    "api_key_id": "credential",
+    "model": "model",
+    "batch": "service_tier",
+    "service_tier": "service_tier",
+    **{name: name for name in _LABELS},
+}
+"""What usage is grouped by -> the name of that."""
 
 
 def recognises(file: SourceFile) -> bool:
@@ -69,7 +81,7 @@ def read(file: SourceFile) -> Iterator[Record | Problem]:
     Raises:
         UnreadableFile: when the file is damaged.
     """
-    return each_record(results(file, "start_time", "end_time", _NO_KEY), _record)
+    return each_record(results_of_usage(file, "start_time", "end_time", _DIMENSIONS), _record)
 
 
 def _record(found: Result) -> Record:
@@ -77,8 +89,8 @@ def _record(found: Result) -> Record:
     kind = text(result.get("object")).removeprefix(_PREFIX).removesuffix(".result")
     meters = _meters(kind, result)
     calls = _calls(kind, result)
-    origin = _origin(result)
     tier = _service_tier(result)
+    origin = _origin(found, tier)
     dimensions = (kind, origin.project, origin.principal, origin.credential, origin.model)
     return Record(
         identity=identity.bucket(NAME, "", start, end - start, *dimensions, tier, origin.labels),
@@ -171,13 +183,14 @@ def _service_tier(result: dict[str, Any]) -> str:
     return service_tier_named(text(result.get("service_tier")))
 
 
-def _origin(result: dict[str, Any]) -> Origin:
-    return Origin(
-        source=NAME,
-        provider="openai",
-        model=text(result.get("model")),
-        project=text(result.get("project_id")),
-        credential=text(result.get("api_key_id")),
-        principal=text(result.get("user_id")),
-        labels=label_text({name: text(result.get(name)) for name in _LABELS}),
-    )
+def _origin(found: Result, tier: str) -> Origin:
+    result = found.value
+    labels = {name: text(result.get(name)) for name in _LABELS}
+    names = {
+        "model": text(result.get("model")),
+        "project": text(result.get("project_id")),
+        "credential": text(result.get("api_key_id")),
+        "principal": text(result.get("user_id")),
+    }
+    labels[NULL_IN] = nulls(found, {**names, **labels, "service_tier": tier})
+    return Origin(source=NAME, provider="openai", labels=label_text(labels), **names)
