@@ -9,67 +9,31 @@ import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.route.http.wires import Heard, lab, read_request
+from tests.route.http.heard_again import OK, hear_all, reply
 
 from clearbar.route.http.repeated_reply import Repeated, RepeatedReply, sole_chunk
 
 if TYPE_CHECKING:
-    import asyncio
-
     from tests.route.http.wires import Run
 
-OK = b"HTTP/1.1 200 OK\r\n"
-
-
-def reply(body: bytes, more: bytes = b"", length: bytes | None = None, line: bytes = OK) -> bytes:
-    said = b"%d" % len(body) if length is None else length
-    return line + b"X-Id: 7\r\nContent-Length: " + said + b"\r\n" + more + b"\r\n" + body
-
-
 REPLIES = [
-    reply(b"hi"),
-    reply(b"a longer one"),
-    reply(b"x" * 300),
-    reply(b""),
-    reply(b"hi", length=b"02"),
-    reply(b"hi", length=b" 2"),
-    reply(b"hi", b"Connection: close\r\n"),
-    reply(b"hi", b"Date: today\r\n"),
-    reply(b"hi", b"Date: tomorrow\r\n"),
-    reply(b"hi", line=b"HTTP/1.1 500 Oh\r\n"),
-    reply(b"hi", line=b"HTTP/1.0 200 OK\r\n"),
-    reply(b"hi") + b"more",
-    reply(b"hi")[:-1],
-    reply(b"hi", length=b"3"),
-    OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
-    b"HTTP/1.1 100 Continue\r\n\r\n" + reply(b"hi"),
+    [reply(b"hi")],
+    [reply(b"a longer one")],
+    [reply(b"x" * 300)],
+    [reply(b"")],
+    [reply(b"hi", length=b"02")],
+    [reply(b"hi", length=b" 2")],
+    [reply(b"hi", b"Connection: close\r\n")],
+    [reply(b"hi", b"Date: today\r\n")],
+    [reply(b"hi", b"Date: tomorrow\r\n")],
+    [reply(b"hi", line=b"HTTP/1.1 500 Oh\r\n")],
+    [reply(b"hi", line=b"HTTP/1.0 200 OK\r\n")],
+    [reply(b"hi") + b"more"],
+    [reply(b"hi")[:-1], b""],
+    [reply(b"hi", length=b"3"), b""],
+    [OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"],
+    [b"HTTP/1.1 100 Continue\r\n\r\n" + reply(b"hi")],
 ]
-
-
-def told(heard: Heard) -> tuple[object, ...]:
-    kind = None if heard.broken is None else heard.broken.kind
-    return heard.status, list(heard.headers), heard.body, heard.ended, kind
-
-
-async def hear_all(replies: list[bytes], *, forgets: bool) -> list[tuple[object, ...]]:
-    left = list(replies)
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while left:
-            await read_request(reader)
-            writer.write(said := left.pop(0))
-            if said in (reply(b"hi")[:-1], reply(b"hi", length=b"3")):
-                writer.close()
-                return
-
-    found = []
-    async with lab(talk) as at:
-        for _ in replies:
-            found.append(told(await at.hear()))
-            if forgets:
-                for pool in at.upstreams._pools.values():
-                    pool.repeated = Repeated()
-    return found
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -84,7 +48,7 @@ def test_a_head_that_comes_again_says_what_a_new_one_says(run: Run, seed: int) -
 
 
 def test_a_head_is_the_same_with_another_length(run: Run) -> None:
-    replies = [reply(b"hi"), reply(b"a longer one"), reply(b"hi")]
+    replies = [[reply(b"hi")], [reply(b"a longer one")], [reply(b"hi")]]
 
     async def main() -> None:
         heard = await hear_all(replies, forgets=False)

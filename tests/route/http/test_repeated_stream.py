@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.route.http.test_repeated_reply import reply, told
-from tests.route.http.wires import lab, read_request
+from tests.route.http.heard_again import hear_all, reply
 
 from clearbar.route.http.repeated_stream import RepeatedStreams, last_chunks, whole_chunks
 
@@ -42,30 +40,6 @@ WHOLE = [
     [PLAIN[:30], PLAIN[30:], *chunks(b"data: a\n\n"), b"0\r\n\r\n"],
     [reply(b"hi")],
 ]
-
-
-async def hear_all(replies: list[list[bytes]], *, forgets: bool) -> list[tuple[object, ...]]:
-    left = list(replies)
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while left:
-            await read_request(reader)
-            for piece in left.pop(0):
-                if not piece:
-                    writer.close()
-                    return
-                writer.write(piece)
-                await writer.drain()
-                await asyncio.sleep(0.002)
-
-    found = []
-    async with lab(talk) as at:
-        for _ in replies:
-            found.append(told(await at.hear()))
-            if forgets:
-                for pool in at.upstreams._pools.values():
-                    pool.streams = RepeatedStreams()
-    return found
 
 
 @pytest.mark.parametrize("seed", range(16))
