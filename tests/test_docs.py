@@ -365,6 +365,7 @@ SMALL = {
     "route key create": ["support", "--by", "Head of Support"],
     "route key list": [],
     "route capture forget": ["support", "--yes"],
+    "route capture key": [],
     "check": [],
 }
 

@@ -9,11 +9,17 @@ from shutil import rmtree, which
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.conftest import LINE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import CommandLine
+
+_RIGHTS = "-dac_override,-dac_read_search"
+_SETPRIV = ["setpriv", "--bounding-set", _RIGHTS, "--inh-caps", _RIGHTS]
+_WITHOUT_RIGHTS = [] if os.geteuid() else _SETPRIV
+"""What root's commands begin with, so that they may not write everywhere."""
 
 
 @pytest.mark.parametrize("command", [["spend", "pull", "openai"], ["spend", "receive"]])
@@ -35,11 +41,9 @@ def test_a_workspace_that_may_not_be_written_is_named_with_the_way_out(
 def test_a_folder_of_another_user_is_named_with_the_way_out(tmp_path: Path, command: str) -> None:
     (tmp_path / "clearbar.toml").touch()
     tmp_path.chmod(0o555)
-    rights = "-dac_override,-dac_read_search"
-    words = ["setpriv", "--bounding-set", rights, "--inh-caps", rights] if not os.geteuid() else []
-    words += [sys.executable, "-m", "clearbar", "--workspace", str(tmp_path), "spend"]
+    words = [sys.executable, "-m", "clearbar", "--workspace", str(tmp_path), "spend"]
     said = subprocess.run(
-        [*words, *command.split()],
+        [*_WITHOUT_RIGHTS, *words, *command.split()],
         capture_output=True,
         text=True,
         check=False,
@@ -48,6 +52,45 @@ def test_a_folder_of_another_user_is_named_with_the_way_out(tmp_path: Path, comm
     assert said.returncode == 1
     assert f"{tmp_path / '.clearbar'}" in said.stderr
     assert f"let this user write to {tmp_path}, or take another" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (["report", "--html", "{file}/page.html"], "--html"),
+        (["route", "capture", "export", "letters", "--out", "{file}/cases.jsonl"], "--out"),
+    ],
+)
+def test_where_a_file_cannot_be_written_another_is_asked_for(
+    clearbar: CommandLine, command: list[str], option: str
+) -> None:
+    file = clearbar.usage(LINE)
+    kept = clearbar.folder / ".clearbar" / "route" / "captured" / "letters"
+    kept.mkdir(parents=True)
+    (kept / "2026-09-01.jsonl").write_text("{}\n")
+    said = clearbar(*(word.format(file=file) for word in command))
+    assert said.code == 1
+    assert "cannot be written: not a directory" in said.err
+    assert f"hint: name a file in a folder that you may write to: {option} FILE" in said.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(which("setpriv") is None, reason="setpriv drops root's rights over files")
+def test_a_page_that_cannot_be_written_is_told_of_before_anything_is_paid(tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text("case,tool,score\na,x,1\n")
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(0o555)
+    words = ["trial", "replay", "scores.csv", "--bar", "0.9", "--html", "locked/page.html"]
+    said = subprocess.run(
+        [*_WITHOUT_RIGHTS, sys.executable, "-m", "clearbar", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert said.returncode == 2
+    assert 'you may not write into the folder "locked"' in said.stderr
 
 
 def test_a_receiver_is_not_told_to_read_never(clearbar: CommandLine) -> None:

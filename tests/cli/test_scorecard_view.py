@@ -242,6 +242,11 @@ def test_a_card_says_who_answers_and_what_is_missing() -> None:
     assert "  gaps       no next step" in lines
 
 
+def test_a_card_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, card_lines(CARD))) <= 60
+
+
 def test_a_card_shows_the_dearest_models_and_counts_the_rest() -> None:
     lines = list(card_lines(CARD))
     assert sum(line.startswith("  model ") for line in lines) == 5

@@ -230,3 +230,11 @@ def test_a_model_without_a_name_is_refused(clearbar: CommandLine, name: str) -> 
     said = clearbar("spend", "prices", name)
     assert said.code == 2
     assert "name a model, such as openai/gpt-4o" in said.err
+
+
+def test_a_price_of_some_calls_alone_is_named_beside_the_list_price(filled: CommandLine) -> None:
+    price = '[[price]]\nprovider = "openai"\nmodel = "GPT-4o*"\ndiscount = "0.2"\n'
+    declare(filled, f'\n{price}only = {{ team = "sales" }}\n')
+    told = "[[price]] number 1 is not shown: it is for calls of team sales alone"
+    assert told in filled("spend", "prices").out
+    assert told not in filled("spend", "prices", "anthropic/claude-sonnet-4-5").out

@@ -75,6 +75,20 @@ def test_without_a_bill_there_is_no_coverage() -> None:
     assert said(call("8")) == ["there is no bill"]
 
 
+def test_calls_without_a_provider_are_not_told_to_find_a_bill() -> None:
+    found = compared(call("8", provider="", account=""))
+    [(what, step)] = missing(found.accounts[0], found)
+    assert what == "no log says who bills these calls: they count beside every bill"
+    assert step.startswith("let the logs name the provider: ")
+    assert "bill" not in step
+
+
+def test_of_openrouter_no_bill_is_asked_for() -> None:
+    [(what, step)] = missing(one(call("8", provider="openrouter")), compared())
+    assert what == "no bill comes: its activity says what was charged"
+    assert step == "where it is not read yet: clearbar spend pull openrouter"
+
+
 def test_what_to_do_without_a_bill_is_to_pull_it() -> None:
     found = compared(call("8"), call("3", key=4, provider="acme"))
     steps = {each.provider: missing(each, found)[0][1] for each in found.accounts}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Final
 
 from clearbar.cli.scorecard_view import (
@@ -29,13 +30,14 @@ _NOT_DECLARED: Final = "not declared"
 
 
 def card_lines(card: WorkflowCard, verdict: Verdict | None = None) -> Iterator[str]:
-    """Yield the card as lines of at most 80 columns, without colour."""
+    """Yield the card as lines of at most 80 columns, or of a narrower terminal, uncoloured."""
+    width = min(_WIDTH, get_terminal_size().columns)
     yield printable(card.workflow.name)
     rows = [*_verdict_rows(verdict), *_declared_rows(card), *_measured_rows(card)]
     for label, value in (*rows, ("gaps", "; ".join(card.gaps) or "none")):
         yield from textwrap.wrap(
             printable(value),
-            _WIDTH,
+            width,
             initial_indent=f"  {label}".ljust(_INDENT),
             subsequent_indent=" " * _INDENT,
         )

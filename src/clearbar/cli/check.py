@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clearbar.cli.options import print_json, workspace_options
+from clearbar.cli.terminal import say
 
 if TYPE_CHECKING:
     from clearbar.workspace import Workspace
@@ -33,7 +34,8 @@ def command(workspace: Workspace, head: str | None, *, as_json: bool) -> None:
         print_json({"sound": not problems, "problems": listed, "docket_head": head_now})
     else:
         for problem in problems:
-            click.echo(f"{problem.what}\n  {problem.hint}")
+            say(problem.what)
+            say(f"  {problem.hint}")
         if not problems:
             click.echo(f"sound; the docket ends at {workspace.docket_head}")
     sys.exit(1 if problems else 0)

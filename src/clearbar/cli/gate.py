@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clearbar.cli.options import (
-    DefaultGroup,
-    complete_workflow,
-    parsed_day,
-    print_json,
-    workspace_options,
-)
+from clearbar.cli.completing import complete_workflow
+from clearbar.cli.options import DefaultGroup, parsed_day, print_json, workspace_options
 from clearbar.cli.outcomes import read_declared_outcomes
 
 if TYPE_CHECKING:
@@ -165,6 +160,8 @@ def history(workspace: Workspace, workflow: str, *, as_json: bool) -> None:
 
 
 def _check(workspace: Workspace, *, as_json: bool) -> None:
+    from clearbar.cli.terminal import say
+
     problems = workspace.gate_problems()
     if as_json:
         print_json(
@@ -172,7 +169,8 @@ def _check(workspace: Workspace, *, as_json: bool) -> None:
         )
     for problem in problems if not as_json else ():
         where = "" if problem.line is None else f"clearbar.toml:{problem.line}: "
-        click.echo(f"{where}{problem.what}\n  {problem.hint}")
+        say(f"{where}{problem.what}")
+        say(f"  {problem.hint}")
     if not problems and not as_json:
         click.echo("nothing to change")
     sys.exit(1 if problems else 0)

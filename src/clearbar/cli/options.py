@@ -1,17 +1,19 @@
-"""What all verbs share: the workspace, the clock, JSON, the default subcommand, completion."""
+"""What all verbs share: the workspace, the clock, JSON, the default subcommand."""
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from clearbar.core.errors import nearest
+from clearbar.core.errors import ClearbarError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import date
+    from pathlib import Path
 
     from click.shell_completion import CompletionItem
 
@@ -66,7 +68,13 @@ def workspace_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --workspace, --as-of and --json; the function gets `workspace`, opened, and `as_json`."""
     from functools import update_wrapper
 
-    @click.option("--workspace", "folder", metavar="DIR", help="The folder with clearbar.toml.")
+    @click.option(
+        "--workspace",
+        "folder",
+        metavar="DIR",
+        type=click.Path(file_okay=False),
+        help="The folder with clearbar.toml.",
+    )
     @click.option("--as-of", metavar="DATE", help="Judge as if it were this day (UTC).")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON with documented fields.")
     @click.option(
@@ -112,29 +120,17 @@ def chosen_period(workspace: Workspace, text: str | None, default: str) -> Perio
     return parse_period(text or default, workspace.as_of)
 
 
+@contextmanager
+def writing(path: str | Path, option: str) -> Iterator[None]:
+    """Say which option names another file, where this one cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        hint = f"name a file in a folder that you may write to: {option} FILE"
+        raise ClearbarError(f"{path} cannot be written: {why}", hint) from error
+
+
 def print_json(value: Any) -> None:
     """Print JSON for programs."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def complete_workflow(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of a declared workflow."""
-    from click.shell_completion import CompletionItem
-
-    del parameter
-    names = declared_workflows(context)
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-
-
-def declared_workflows(context: click.Context) -> list[str]:
-    """Return the names of the declared workflows; none where there is no sound workspace."""
-    from clearbar.core.errors import ClearbarError
-    from clearbar.workspace import Workspace
-
-    try:
-        with Workspace.find(context.find_root().params.get("workspace")) as workspace:
-            return [workflow.name for workflow in workspace.declared.workflows]
-    except ClearbarError:
-        return []

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from clearbar.cli.options import complete_workflow, parsed_day, print_json, workspace_options
+from clearbar.cli.completing import complete_branch, complete_workflow
+from clearbar.cli.options import parsed_day, print_json, workspace_options
 
 if TYPE_CHECKING:
     from clearbar.own.merged.joining import Joined
@@ -29,7 +30,12 @@ _SHOWN: Final = 20
     shell_complete=complete_workflow,
     help="The workflow whose spend made the changes.",
 )
-@click.option("--branch", metavar="NAME", help="Where work is merged. Default: the main branch.")
+@click.option(
+    "--branch",
+    metavar="NAME",
+    shell_complete=complete_branch,
+    help="Where work is merged. Default: the main branch.",
+)
 @click.option("--since", metavar="DATE", help="Read merges from this day on. Default: 90 days.")
 @click.option("--dry-run", is_flag=True, help="Show the join; record nothing.")
 @workspace_options

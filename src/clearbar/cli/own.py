@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from clearbar.cli import outcome_git
+from clearbar.cli.completing import complete_period, complete_workflow
 from clearbar.cli.group import LazyGroup
-from clearbar.cli.options import (
-    chosen_period,
-    complete_workflow,
-    print_json,
-    workspace_options,
-)
+from clearbar.cli.options import chosen_period, print_json, workspace_options
 from clearbar.cli.outcomes import print_bad_outcomes, read_declared_outcomes
 
 if TYPE_CHECKING:
@@ -27,7 +23,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("period", required=False)
+@click.argument("period", required=False, shell_complete=complete_period)
 @click.option(
     "--workflow", "name", metavar="NAME", shell_complete=complete_workflow, help="Only this one."
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearbar.cli.completing import complete_period
 from clearbar.cli.options import chosen_period, print_json, workspace_options
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("discover")
-@click.argument("period", required=False)
+@click.argument("period", required=False, shell_complete=complete_period)
 @click.option("--append", is_flag=True, help="Write them to the end of clearbar.toml.")
 @workspace_options
 def command(workspace: Workspace, period: str | None, *, append: bool, as_json: bool) -> None:

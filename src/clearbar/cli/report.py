@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clearbar.cli.options import parsed_day, print_json
+from clearbar.cli.completing import complete_path
+from clearbar.cli.options import parsed_day, print_json, writing
 from clearbar.cli.outcomes import read_declared_outcomes
 
 if TYPE_CHECKING:
@@ -15,8 +16,14 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@click.argument("paths", nargs=-1, metavar="[PATH...]")
-@click.option("--workspace", "folder", metavar="DIR", help="The folder with clearbar.toml.")
+@click.argument("paths", nargs=-1, metavar="[PATH...]", shell_complete=complete_path)
+@click.option(
+    "--workspace",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="The folder with clearbar.toml.",
+)
 @click.option("--as-of", metavar="DATE", help="Judge as if it were this day (UTC).")
 @click.option(
     "--html",
@@ -93,7 +100,9 @@ def _show(workspace: Workspace, html: Path | None, *, as_json: bool) -> None:
     scorecard, verdicts = workspace.scorecard(), workspace.verdicts()
     page = html or workspace.folder / "report.html"
     name = workspace.declared.workspace_name or workspace.folder.name
-    page.write_text(render(scorecard, verdicts, workspace_name=name), encoding="utf-8")
+    rendered = render(scorecard, verdicts, workspace_name=name)
+    with writing(page, "--html"):
+        page.write_text(rendered, encoding="utf-8")
     if as_json:
         from clearbar.gate.verdict_json import verdicts_json
         from clearbar.own.card_json import scorecard_json

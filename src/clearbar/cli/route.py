@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearbar.cli.completing import complete_workflow
 from clearbar.cli.group import LazyGroup
-from clearbar.cli.options import complete_workflow, print_json, workspace_options
+from clearbar.cli.options import print_json, workspace_options
 
 if TYPE_CHECKING:
     from clearbar.workspace import Workspace

@@ -9,13 +9,9 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from clearbar.cli.options import (
-    DefaultGroup,
-    complete_workflow,
-    parsed_day,
-    print_json,
-    workspace_options,
-)
+from clearbar.cli.completing import complete_path, complete_workflow
+from clearbar.cli.options import DefaultGroup, parsed_day, print_json, workspace_options, writing
+from clearbar.cli.terminal import say
 
 if TYPE_CHECKING:
     from clearbar.workspace import Workspace
@@ -57,7 +53,7 @@ def show(workspace: Workspace, *, as_json: bool) -> None:
         )
         return
     if not found:
-        click.echo("Nothing is kept: declare `capture` in a [[route]] of clearbar.toml.")
+        say("Nothing is kept: declare `capture` in a [[route]] of clearbar.toml.")
     for each in found:
         days = "1 day" if each.files == 1 else f"{each.files} days"
         size = f"{each.size_bytes / 1e6:,.1f} MB"
@@ -67,7 +63,12 @@ def show(workspace: Workspace, *, as_json: bool) -> None:
 @command.command("export")
 @_WORKFLOW
 @click.option("--since", metavar="DATE", help="Only requests of this day (UTC) and later.")
-@click.option("--out", metavar="FILE", help="Write here; default: standard output.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    shell_complete=complete_path,
+    help="Write here; default: standard output.",
+)
 @workspace_options
 def export(
     workspace: Workspace, workflow: str, since: str | None, out: str | None, *, as_json: bool
@@ -122,7 +123,8 @@ def forget(workspace: Workspace, workflow: str, *, as_json: bool) -> None:
 
 
 @command.command("key")
-def key() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with documented fields.")
+def key(*, as_json: bool) -> None:
     """Print a new key for encrypted capture; keep it where secrets are kept.
 
     \b
@@ -131,7 +133,11 @@ def key() -> None:
     """
     from clearbar.route.capturing.protect import new_key
 
-    click.echo(new_key())
+    made = new_key()
+    if as_json:
+        print_json({"key": made})
+    else:
+        click.echo(made)
 
 
 def _captured(workspace: Workspace) -> Path:
@@ -141,5 +147,6 @@ def _captured(workspace: Workspace) -> Path:
 def _output(out: str | None) -> IO[bytes]:
     """Return the file to write, which only its owner may read, or the standard output."""
     if out is not None:
-        Path(out).touch(mode=0o600)
+        with writing(out, "--out"):
+            Path(out).touch(mode=0o600)
     return click.open_file(out or "-", "wb")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clearbar.cli.options import complete_workflow, print_json, workspace_options
+from clearbar.cli.completing import complete_key, complete_team, complete_workflow
+from clearbar.cli.options import print_json, workspace_options
 
 if TYPE_CHECKING:
     from clearbar.route.keys import ListedKey
@@ -22,7 +23,13 @@ def command() -> None:
 
 @command.command("create")
 @click.argument("workflow", required=False, shell_complete=complete_workflow)
-@click.option("--team", metavar="NAME", default="", help="For all workflows of a team instead.")
+@click.option(
+    "--team",
+    metavar="NAME",
+    default="",
+    shell_complete=complete_team,
+    help="For all workflows of a team instead.",
+)
 @click.option("--name", metavar="TEXT", default="", help="What people call it.")
 @click.option("--environment", metavar="NAME", default="", help="Fixes it: production, staging.")
 @_BY
@@ -90,7 +97,7 @@ def list_keys(workspace: Workspace, *, as_json: bool) -> None:
 
 
 @command.command("revoke")
-@click.argument("key_id")
+@click.argument("key_id", shell_complete=complete_key)
 @_BY
 @workspace_options
 def revoke(workspace: Workspace, key_id: str, by: str, *, as_json: bool) -> None:

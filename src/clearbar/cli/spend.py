@@ -6,11 +6,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearbar.cli.completing import (
+    complete_book,
+    complete_charge,
+    complete_path,
+    complete_period,
+    of_meanings,
+)
 from clearbar.cli.group import LazyGroup
 from clearbar.cli.options import chosen_period, print_json, workspace_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clearbar.workspace import Workspace
+
+
+def _dimensions() -> Mapping[str, str]:
+    from clearbar.spend.report import BY
+
+    return BY
 
 
 @click.group("spend", cls=LazyGroup)
@@ -19,8 +34,14 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("period", required=False)
-@click.option("--by", default="workflow", metavar="WHAT", help="What a row is. Default: workflow.")
+@click.argument("period", required=False, shell_complete=complete_period)
+@click.option(
+    "--by",
+    default="workflow",
+    metavar="WHAT",
+    shell_complete=of_meanings(_dimensions),
+    help="What a row is. Default: workflow.",
+)
 @click.option("--explain", is_flag=True, help="Say which rule took each origin.")
 @workspace_options
 def show(
@@ -59,7 +80,7 @@ def show(
 
 
 @command.command("add")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=complete_path)
 @workspace_options
 def add(workspace: Workspace, paths: tuple[str, ...], *, as_json: bool) -> None:
     """Read usage files into the ledger. The same file twice adds nothing.
@@ -84,8 +105,12 @@ def add(workspace: Workspace, paths: tuple[str, ...], *, as_json: bool) -> None:
 
 
 @command.command("trace")
-@click.argument("charge", required=False)
-@click.option("--period", help="Without CHARGE: the dearest charges of a period.")
+@click.argument("charge", required=False, shell_complete=complete_charge)
+@click.option(
+    "--period",
+    shell_complete=complete_period,
+    help="Without CHARGE: the dearest charges of a period.",
+)
 @workspace_options
 def trace(workspace: Workspace, charge: str | None, period: str | None, *, as_json: bool) -> None:
     """Follow one CHARGE from its number back to the bytes it was read from.
@@ -135,8 +160,10 @@ def problems(workspace: Workspace, *, as_json: bool) -> None:
 
 
 @command.command("reprice")
-@click.argument("period", required=False)
-@click.option("--book", metavar="X", help="Another price book than today's.")
+@click.argument("period", required=False, shell_complete=complete_period)
+@click.option(
+    "--book", metavar="X", shell_complete=complete_book, help="Another price book than today's."
+)
 @workspace_options
 def reprice(workspace: Workspace, period: str | None, book: str | None, *, as_json: bool) -> None:
     """Price charges again with today's price book and declarations, in all or in a PERIOD.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from clearbar.cli.completing import complete_period
 from clearbar.cli.options import chosen_period, print_json, workspace_options
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _SHOWN: Final = 30
 
 
 @click.command("anomalies")
-@click.argument("period", required=False)
+@click.argument("period", required=False, shell_complete=complete_period)
 @workspace_options
 def command(workspace: Workspace, period: str | None, *, as_json: bool) -> None:
     """Show charges far outside the costs that are usual for their workflow and model.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clearbar.cli.completing import complete_month
 from clearbar.cli.options import print_json, workspace_options
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("close")
-@click.argument("month", required=False)
+@click.argument("month", required=False, shell_complete=complete_month)
 @workspace_options
 def command(workspace: Workspace, month: str | None, *, as_json: bool) -> None:
     """Close a MONTH, such as 2026-10; without MONTH list what is closed.
@@ -46,8 +47,11 @@ def _month(workspace: Workspace, text: str) -> Any:
     from clearbar.core.errors import ClearbarError
     from clearbar.core.period import month_of, parse_period
 
-    period = parse_period(text, workspace.as_of)
-    if period != month_of(period.start):
+    try:
+        period = parse_period(text, workspace.as_of)
+    except ClearbarError:
+        period = None
+    if period is None or period != month_of(period.start):
         raise ClearbarError(f'"{text}" is not one calendar month', "write it as 2026-10")
     return period
 

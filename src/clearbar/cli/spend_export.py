@@ -8,41 +8,44 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearbar.cli.completing import complete_period, of_meanings
 from clearbar.cli.options import chosen_period, print_json, workspace_options
 from clearbar.core.errors import ClearbarError
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+    from collections.abc import Mapping
 
     from clearbar.workspace import Workspace
 
 
-def _complete_format(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
+def _formats() -> Mapping[str, str]:
     from clearbar.spend.export.run import FORMATS
 
-    del context, parameter
-    return [
-        CompletionItem(name, help=meaning)
-        for name, meaning in FORMATS.items()
-        if name.startswith(incomplete)
-    ]
+    return FORMATS
+
+
+def _grains() -> Mapping[str, str]:
+    from clearbar.spend.export.run import GRAINS
+
+    return dict.fromkeys(GRAINS, "")
 
 
 @click.command("export")
-@click.argument("period", required=False)
+@click.argument("period", required=False, shell_complete=complete_period)
 @click.option(
     "--format",
     "form",
     default="csv",
     metavar="FORMAT",
-    shell_complete=_complete_format,
+    shell_complete=of_meanings(_formats),
     help="csv, parquet, focus-1.2 or focus-1.4. Default: csv.",
 )
-@click.option("--by", metavar="WHAT", help="What a row is: charge or day. FOCUS is by the day.")
+@click.option(
+    "--by",
+    metavar="WHAT",
+    shell_complete=of_meanings(_grains),
+    help="What a row is: charge or day. FOCUS is by the day.",
+)
 @click.option(
     "--output",
     metavar="FILE",

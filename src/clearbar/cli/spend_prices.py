@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clearbar.cli.completing import complete_model, complete_period
 from clearbar.cli.options import chosen_period, print_json, workspace_options
 from clearbar.cli.terminal import console, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from clearbar.spend.prices.price_override import PriceOverride
     from clearbar.spend.prices.price_sources import Differs, PriceRow
     from clearbar.spend.repricing.price_logs import ModelMonth
     from clearbar.workspace import Workspace
@@ -24,7 +26,7 @@ _METERS = {"input_tokens": "input", "cache_read_tokens": "cached", "output_token
 
 
 @click.command("prices")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_model)
 @click.option("--disagree", is_flag=True, help="Show where recorded costs differ from the book.")
 @click.option(
     "--against",
@@ -32,7 +34,11 @@ _METERS = {"input_tokens": "input", "cache_read_tokens": "cached", "output_token
     type=click.Path(path_type=Path),
     help="Show where LiteLLM's table of prices differs from the book.",
 )
-@click.option("--period", help="For --disagree and --against: whose calls. Default: all.")
+@click.option(
+    "--period",
+    shell_complete=complete_period,
+    help="For --disagree and --against: whose calls. Default: all.",
+)
 @workspace_options
 def command(
     workspace: Workspace,
@@ -70,6 +76,7 @@ def command(
         return
     if prices is not None:
         _print_prices(prices, model)
+        _print_only_some(prices, workspace.declared.prices)
     if tables is not None:
         _print_tables(tables)
     if logs is not None:
@@ -121,6 +128,18 @@ def _print_prices(rows: Sequence[PriceRow], model: str | None) -> None:
         models = f"{unknown} model{'' if unknown == 1 else 's'}"
         say(f"{models} without a price: declare [[price]] in clearbar.toml, then run")
         say("  clearbar spend reprice")
+
+
+def _print_only_some(rows: Sequence[PriceRow], declared: Sequence[PriceOverride]) -> None:
+    """Say which declared prices some calls of these models have, and others have not."""
+    from fnmatch import fnmatchcase
+
+    names = {(row.provider.lower(), row.model.lower()) for row in rows}
+    for number, price in enumerate(declared, 1):
+        of, named = price.provider.lower(), price.model.lower()
+        if price.only and any(fnmatchcase(p, of) and fnmatchcase(m, named) for p, m in names):
+            whose = ", ".join(f"{dimension} {glob}" for dimension, glob in price.only)
+            say(f"[[price]] number {number} is not shown: it is for calls of {whose} alone")
 
 
 def _by_hours(rows: Sequence[PriceRow]) -> list[tuple[PriceRow, str]]:

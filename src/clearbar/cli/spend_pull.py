@@ -8,38 +8,32 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearbar.cli.completing import complete_account, of_meanings
 from clearbar.cli.options import parsed_day, print_json, workspace_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from click.shell_completion import CompletionItem
+    from collections.abc import Iterator, Mapping
 
     from clearbar.spend.pull.api import Span
     from clearbar.spend.pull.pulling import Pulled, Shown
     from clearbar.workspace import Workspace
 
 
-def _complete_api(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
+def _titles() -> Mapping[str, str]:
     from clearbar.spend.pull.apis import APIS
 
-    del context, parameter
-    return [
-        CompletionItem(name, help=api.title)
-        for name, api in APIS.items()
-        if name.startswith(incomplete)
-    ]
+    return {name: api.title for name, api in APIS.items()}
 
 
 @click.command("pull")
-@click.argument("api", shell_complete=_complete_api)
+@click.argument("api", shell_complete=of_meanings(_titles))
 @click.option("--since", metavar="DATE", help="Pull from this day (UTC) on.")
 @click.option(
-    "--account", metavar="NAME", default="", help="Of which account, if you have several."
+    "--account",
+    metavar="NAME",
+    default="",
+    shell_complete=complete_account,
+    help="Of which account, if you have several.",
 )
 @workspace_options
 def command(
@@ -78,14 +72,18 @@ def command(
 
 
 def _line(pulled: Pulled) -> str:
-    days = f"{pulled.start} to {pulled.end}" if pulled.start else "nothing due"
-    line = f"{pulled.name}: {days}, {pulled.pages:,} pages" if pulled.start else pulled.name
+    days = f"{pulled.start} to {pulled.end}" if pulled.start else ""
+    line = f"{pulled.name}: {days}, {_counted(pulled.pages, 'page')}" if days else pulled.name
     if pulled.withdrawn:
-        line += f", {pulled.withdrawn:,} lines no longer told of"
+        line += f", {_counted(pulled.withdrawn, 'line')} no longer told of"
     if pulled.failed:
         hint = f"\n  {pulled.hint}" if pulled.hint else ""
         return f"{line}: failed: {pulled.failed}{hint}"
-    return line if pulled.start else f"{line}: {days}"
+    return line if days else f"{line}: nothing due"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 @contextmanager

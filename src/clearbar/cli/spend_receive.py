@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearbar.cli.completing import complete_variable
 from clearbar.cli.options import workspace_options
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     metavar="NUMBER",
     help="On which port; 0 for any that is free.",
 )
-@click.option("--token-env", default="", metavar="NAME", help="Variable with the senders' token.")
+@click.option(
+    "--token-env",
+    default="",
+    metavar="NAME",
+    shell_complete=complete_variable,
+    help="Variable with the senders' token.",
+)
 @click.option(
     "--every",
     "every_s",

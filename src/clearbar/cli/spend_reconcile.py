@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from clearbar.cli.completing import complete_period
 from clearbar.cli.options import chosen_period, print_json, workspace_options
 from clearbar.core.money import usd
 
@@ -31,7 +32,7 @@ _LEAST_DAYS: Final = 3
 
 
 @click.command("reconcile")
-@click.argument("period", required=False)
+@click.argument("period", required=False, shell_complete=complete_period)
 @click.option(
     "--by",
     type=click.Choice(["provider", "account", "day"]),

@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from clearbar.cli.options import (
-    DefaultGroup,
-    complete_workflow,
-    declared_workflows,
-    print_json,
-    workspace_options,
-)
+from clearbar.cli.completing import complete_tool, complete_workflow, declared_workflows
+from clearbar.cli.options import DefaultGroup, print_json, workspace_options
 from clearbar.cli.trial_options import HTML, SEED, TOOLS, dollars
 from clearbar.cli.trial_replay import replay, show_certificate
 
@@ -153,7 +148,12 @@ def show(workspace: Workspace, workflow: str, html: Path | None, *, as_json: boo
     shell_complete=complete_workflow,
     help="Whose trial they decide.",
 )
-@click.option("--tool", metavar="TOOL", help="What was evaluated, where no file says so.")
+@click.option(
+    "--tool",
+    metavar="TOOL",
+    shell_complete=complete_tool,
+    help="What was evaluated, where no file says so.",
+)
 @click.option("--metric", metavar="NAME", help="Which of several metrics is the score.")
 @HTML
 @workspace_options

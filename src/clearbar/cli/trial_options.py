@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+from clearbar.cli.completing import complete_tools
 
 _MOST_USD: Final = 10**9
 SEED: Final = click.IntRange(min=0)
@@ -21,6 +21,8 @@ def _page(context: click.Context, parameter: click.Parameter, path: Path | None)
     del context, parameter
     if path is not None and not path.absolute().parent.is_dir():
         raise click.BadParameter(f'there is no folder "{path.parent}"')
+    if path is not None and not path.exists() and not os.access(path.absolute().parent, os.W_OK):
+        raise click.BadParameter(f'you may not write into the folder "{path.parent}"')
     return path
 
 
@@ -58,30 +60,6 @@ def names(
     if not listed:
         raise click.BadParameter("name one tool or more, with commas between them")
     return listed
-
-
-def complete_tools(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the last of several names of declared tools."""
-    from click.shell_completion import CompletionItem
-
-    from clearbar.core.errors import ClearbarError
-    from clearbar.workspace import Workspace
-
-    del parameter
-    before, comma, last = incomplete.rpartition(",")
-    try:
-        with Workspace.find(context.find_root().params.get("workspace")) as workspace:
-            names = [tool.name for tool in workspace.declared.tools]
-    except ClearbarError:
-        return []
-    taken = before.split(",")
-    return [
-        CompletionItem(f"{before}{comma}{name}")
-        for name in names
-        if name.startswith(last) and name not in taken
-    ]
 
 
 TOOLS: Final = click.option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from clearbar.cli.options import print_json
+from clearbar.cli.options import print_json, writing
 from clearbar.cli.trial_options import HTML, SEED
 
 if TYPE_CHECKING:
@@ -161,7 +161,9 @@ def show_certificate(
     if html is not None:
         from clearbar.web.certificate import render
 
-        html.write_text(render(certificate, identifier=identifier, stale=stale), encoding="utf-8")
+        page = render(certificate, identifier=identifier, stale=stale)
+        with writing(html, "--html"):
+            html.write_text(page, encoding="utf-8")
     if as_json:
         from clearbar.trial.certifying.certificate_json import certificate_json
 

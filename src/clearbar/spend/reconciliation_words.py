@@ -19,9 +19,23 @@ if TYPE_CHECKING:
     from clearbar.spend.reconciling.billed_plans import PlanInBill
     from clearbar.spend.reconciling.choosing import Duplicate
 
-_PULLED: Final = ("openai", "anthropic", "openrouter")
+_PULLED: Final = ("openai", "anthropic")
 """Providers whose bills an API has."""
 _SHOWN_DAYS: Final = 3
+_UNBILLED: Final = {
+    "": (
+        "no log says who bills these calls: they count beside every bill",
+        (
+            "let the logs name the provider: `provider` in [table.columns] or [table.constants],"
+            " custom_llm_provider in rows of LiteLLM, gen_ai.provider.name in spans"
+        ),
+    ),
+    "openrouter": (
+        "no bill comes: its activity says what was charged",
+        "where it is not read yet: clearbar spend pull openrouter",
+    ),
+}
+"""What is missing, and what to do, where it is not a bill."""
 
 FIELD_DOCS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -98,7 +112,7 @@ def _of_bills(account: Account, found: Reconciliation) -> Iterator[tuple[str, st
             "it costs what clearbar.toml declares: [[self_hosted]], or [[price]]",
         )
     elif not account.compared:
-        yield "there is no bill", pull
+        yield _UNBILLED.get(account.provider, ("there is no bill", pull))
         yield from _of_names(account, others, found)
     elif days := account.days_without_bill:
         left = usd(account.logged_usd - account.compared_usd - account.beside_usd)

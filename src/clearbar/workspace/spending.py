@@ -123,6 +123,25 @@ class Spending(Opened):
             return models_used(self.ledger)
         return models_named(self.ledger, model) or [pair_named(self.book, model)]
 
+    def models(self) -> list[str]:
+        """Return the models that calls name, as `spend prices` takes them: provider/model."""
+        from clearbar.spend.repricing.price_use import models_used
+
+        return ["/".join(filter(None, pair)) for pair in models_used(self.ledger)]
+
+    def price_versions(self) -> list[str]:
+        """Return the versions of the price books that are kept, each without the book's name."""
+        from clearbar.spend.prices.price_edition import editions
+
+        return [each.version.rpartition(" ")[2] for each in editions(self.book.path.parent)]
+
+    def pulled_accounts(self, api: str) -> list[str]:
+        """Return the accounts that an API was pulled for, in their order."""
+        from clearbar.spend.pull.kept import FOLDER
+
+        places = self.ledger.folder.path.parent.joinpath(FOLDER).glob(f"{api}@*")
+        return sorted(place.name.partition("@")[2] for place in places)
+
     def spend(self, period: Period, by: str) -> SpendReport:
         """Return what was spent in a period, by some dimension."""
         from clearbar.own.workflow import UNATTRIBUTED
@@ -170,6 +189,20 @@ class Spending(Opened):
         from clearbar.spend.reconciling.closing import entries
 
         return entries(self.store)
+
+    def months(self) -> list[str]:
+        """Return the months that have charges, such as 2026-10, in their order."""
+        charges = self.ledger.charges(("charge_id", "day"))
+        if charges is None:
+            return []
+        days = self.ledger.engine.rows(charges.select("day").unique())
+        return sorted({f"{day:%Y-%m}" for [day] in days})
+
+    def months_to_close(self) -> list[str]:
+        """Return the months with charges that are over and not closed yet, in their order."""
+        closed = {each.month for each in self.closings() if each.kind == "close"}
+        this_month = f"{self._clock():%Y-%m}"
+        return [month for month in self.months() if month < this_month and month not in closed]
 
     def reconciliation(self, period: Period) -> Reconciliation:
         """Return how bills, aggregates and logs of a period agree."""

@@ -11,7 +11,7 @@ from tests.own.merged.repository import Repository
 
 from clearbar.core.errors import ClearbarError
 from clearbar.own.merged.change import branch_named
-from clearbar.own.merged.history import read_history
+from clearbar.own.merged.history import branches, read_history
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,16 @@ def repository(tmp_path: Path) -> Repository:
 
 def changes(repository: Repository) -> list[Change]:
     return read_history(repository.folder, None, SINCE).changes
+
+
+def test_branches_are_listed_the_newest_work_first(repository: Repository) -> None:
+    repository.branch("feature/cart", "cart/total.py", on(3))
+    assert branches(repository.folder) == ["feature/cart", "main"]
+
+
+def test_a_folder_without_a_repository_has_no_branches(tmp_path: Path) -> None:
+    with pytest.raises(ClearbarError, match="is no git repository"):
+        branches(tmp_path)
 
 
 def test_a_merged_branch_is_one_change(repository: Repository) -> None:

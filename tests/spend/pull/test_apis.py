@@ -16,7 +16,7 @@ from clearbar.core.errors import UnknownName
 from clearbar.spend.pull import anthropic, langfuse, litellm, openrouter
 from clearbar.spend.pull.api import PullError
 from clearbar.spend.pull.apis import APIS, api_named
-from clearbar.spend.pull.content import kept_of
+from clearbar.spend.pull.content import kept_of, page_of
 from clearbar.spend.pull.fetch import Fetcher
 from clearbar.spend.pull.pulling import pull
 
@@ -216,7 +216,7 @@ def test_numbers_of_a_page_that_is_kept_in_parts_stay_exact(
 def test_litellm_has_no_address_of_its_own(tmp_path: Path) -> None:
     del tmp_path
     with (
-        pytest.raises(PullError, match="does not say where LiteLLM proxy is"),
+        pytest.raises(PullError, match="does not say where the LiteLLM proxy is"),
         Fetcher(litellm.API, {"LITELLM_MASTER_KEY": "k"}, print, lambda: 0.0, lambda: NOON),
     ):
         pass
@@ -274,6 +274,27 @@ def test_what_an_older_langfuse_sends_of_prompts_and_answers_is_not_kept(tmp_pat
     with Langfuse(1).running() as provider:
         pulled(langfuse.API, provider, tmp_path, date(2026, 11, 20), KEYS)
     assert b"secret" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize("name", ["usage", "usageDetails", "costDetails"])
+def test_of_langfuses_counts_none_is_lost_for_being_called_input(name: str) -> None:
+    counts = {"input": 1000, "output": 100, "input_cached_tokens": 24, "total": 1100}
+    row = {"id": "o", "input": "secret words", name: counts}
+    payload = json.dumps({"data": [row]}).encode()
+    kept = json.loads(kept_of(langfuse.API, payload, page_of(payload)))
+    assert kept["data"] == [{"id": "o", name: counts}]
+
+
+@pytest.mark.parametrize("value", ["secret words", ["secret"], {"text": "secret"}, True])
+def test_of_langfuses_counts_only_numbers_are_kept(value: object) -> None:
+    payload = json.dumps({"data": [{"usageDetails": {"input": value, "total": 1}}]}).encode()
+    kept = json.loads(kept_of(langfuse.API, payload, page_of(payload)))
+    assert kept["data"] == [{"usageDetails": {"total": 1}}]
+
+
+def test_a_number_that_was_asked_is_no_count() -> None:
+    payload = json.dumps({"data": [{"input": 42, "metadata": {"usage": {"input": 1}}}]}).encode()
+    assert json.loads(kept_of(langfuse.API, payload, page_of(payload)))["data"] == [{}]
 
 
 def test_what_is_no_langfuse_says_so(tmp_path: Path) -> None:

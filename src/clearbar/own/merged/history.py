@@ -97,6 +97,16 @@ def read_history(repository: Path, branch: str | None, since: date) -> History:
     return History(root, main, changes)
 
 
+def branches(repository: Path) -> list[str]:
+    """Return the branches of a repository, its own and those of others, the newest work first.
+
+    Raises:
+        ClearbarError: when git is missing, or the folder is no repository.
+    """
+    words = ("--sort=-committerdate", "--format=%(refname:short)", "refs/heads", "refs/remotes")
+    return _git(repository, "for-each-ref", *words).decode(errors="replace").splitlines()
+
+
 def _since(repository: Path, tip: str, day: date) -> tuple[str, ...]:
     """Return, in git's words, what the main branch took in since a day, however old it is.
 

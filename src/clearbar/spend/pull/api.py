@@ -92,6 +92,8 @@ class Api:
     series: tuple[Series, ...]
     content: frozenset[str] = field(default_factory=frozenset)
     """Names of fields that may hold prompts, answers or addresses: taken out before it is kept."""
+    counts: frozenset[str] = field(default_factory=frozenset)
+    """Names of objects whose numbers are kept all the same: they count what is called so."""
     texts: frozenset[str] = field(default_factory=frozenset)
     """Names of the texts that are kept, where any other may be content; empty for all."""
 

@@ -23,13 +23,13 @@ def page_of(payload: bytes) -> Page:
     """Return a page, its numbers exact.
 
     Raises:
-        PullError: when it is no JSON object.
+        PullError: when it is no JSON object with a list of `data`, as all these APIs send.
     """
     try:
         value = _decoder.decode(payload)
     except (msgspec.DecodeError, ArithmeticError, RecursionError, ValueError):
         raise PullError("the answer is not JSON", "see whether the address is the API's") from None
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         raise PullError("the answer is not a page", "see whether the address is the API's")
     return value
 
@@ -51,17 +51,26 @@ def kept_of(api: Api, payload: bytes, page: Page) -> bytes:
     if not api.content and not api.texts:
         return payload
     try:
-        return _encoder.encode(_bare(_only(page, api.texts) if api.texts else page, api.content))
+        return _encoder.encode(_bare(_only(page, api.texts) if api.texts else page, api))
     except RecursionError:
         raise PullError("the answer is nested too deep", "this may be another API") from None
 
 
-def _bare(value: Any, names: AbstractSet[str]) -> Any:
+def _bare(value: Any, api: Api, name: str = "") -> Any:
+    """Return a value without content; in an object of counts, `input` is a number and stays."""
     if isinstance(value, dict):
-        return {key: _bare(each, names) for key, each in value.items() if key not in names}
+        return {
+            key: _bare(each, api, key)
+            for key, each in value.items()
+            if key not in api.content or (name in api.counts and _is_number(each))
+        }
     if isinstance(value, list):
-        return [_bare(each, names) for each in value]
+        return [_bare(each, api) for each in value]
     return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
 def _only(value: Any, names: AbstractSet[str], name: str = "") -> Any:

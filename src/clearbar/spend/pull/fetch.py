@@ -33,6 +33,7 @@ _GZIP: Final = 31
 """Of zlib: a window of 15 bits, in a gzip wrapper."""
 _OK: Final = 200
 _NOT_FOUND: Final = 404
+_OF_THE_KEY: Final = (401, 403)
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 _MEANINGS: Final = {
     400: "the API did not accept the request",
@@ -68,6 +69,7 @@ class Fetcher:
             PullError: when the environment names no address or lacks a key.
         """
         self._url, self._url_env = _address(api, environment), api.url_env
+        self._key_envs = " and ".join(api.key_envs)
         self._sleep, self._draw, self._clock = sleep, draw, clock
         secure = self._url.startswith("https:")
         self._client = httpx2.Client(
@@ -104,7 +106,7 @@ class Fetcher:
                         return _body(answer)
                     wait_s = self._wait_s(answer, attempt)
                     if last or answer.status_code not in _PASSING:
-                        raise _refused(answer.status_code, attempt)
+                        raise _refused(answer.status_code, attempt, self._key_envs)
             except httpx2.TransportError as error:
                 if last:
                     raise _unreachable(error, attempt) from None
@@ -135,7 +137,7 @@ def _address(api: Api, environment: Mapping[str, str]) -> str:
     address = environment.get(api.url_env, "").strip() or api.url
     if not address:
         raise PullError(
-            f"the environment does not say where {api.title.partition(':')[0]} is",
+            f"the environment does not say where the {api.title.partition(':')[0]} is",
             f"export {api.url_env}=https://...",
         )
     if not address.startswith(("https://", "http://")):
@@ -189,12 +191,13 @@ def _unpacked(answer: httpx2.Response) -> Iterator[bytes]:
         raise httpx2.RemoteProtocolError("gzip that is cut short")
 
 
-def _refused(status: int, attempts: int) -> PullError:
+def _refused(status: int, attempts: int, keys: str) -> PullError:
     if status == _NOT_FOUND:
         return NotKnown(f"{_MEANINGS[status]} (404)", "see whether the address is the API's")
     what = _MEANINGS.get(status, "the API answered with an error")
     tried = f" after {attempts} tries" if attempts > 1 else ""
-    return PullError(f"{what} ({status}){tried}", "what was pulled before stays; pull again later")
+    hint = f"set {keys} anew" if status in _OF_THE_KEY else "pull again later"
+    return PullError(f"{what} ({status}){tried}", f"what was pulled before stays; {hint}")
 
 
 def _unreachable(error: httpx2.TransportError, attempts: int) -> PullError:

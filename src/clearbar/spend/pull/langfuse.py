@@ -88,4 +88,5 @@ API: Final = Api(
     headers=_basic,
     series=tuple(_series(kind) for kind in _KINDS),
     content=frozenset({"input", "output", "modelParameters", "statusMessage", "metadata"}),
+    counts=frozenset({"usage", "usageDetails", "costDetails"}),
 )
