@@ -1,8 +1,15 @@
 # The front door. `make demo` and `make test` do all set-up on a machine with Python 3.11+ and make.
 PYTHON ?= python3
 VERSIONS ?= 3.12 3.13
-# More than there are cores: many tests wait, for a process or for a clock.
+# More than there are cores: many tests wait, for a process or for a clock. A file stays with one
+# of them, so that what its tests share (a storm, a company, fifty kills) is made once.
 WORKERS ?= 4
+SPREAD = -n $(WORKERS) --dist loadfile
+# Laws are tried on a hundred inputs each; the measuring of coverage would make that half as dear again.
+BY_EXAMPLE := not slow and not hypothesis
+SLOW_OR_LAWS := slow or hypothesis
+# What `make versions` leaves out, in the words of pytest: nothing, but in CI (.ci/run).
+LEAVE_OUT ?=
 BIN := .venv/bin
 # Tests of processes and clocks share two cores with all others: what failed is run once more, alone.
 ALONE := echo "again, alone: what failed"
@@ -10,7 +17,7 @@ export UV_COMPILE_BYTECODE = 1
 export UV_LINK_MODE = copy
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test fast check versions lint types floors docs samples prices bench lock litellm focus clean
+.PHONY: help demo test fast check versions collected soak lint types floors docs samples prices bench lock litellm focus clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,25 +42,36 @@ help:  ## say what each target does
 demo: .venv/ok  ## a sample company: its scorecard, its verdicts, and a page to look at
 	@rm -rf build/demo && $(BIN)/clearbar init --demo build/demo && $(BIN)/clearbar --workspace build/demo report build/demo/usage
 
-test: .venv/dev  ## all tests, the fast ones first, with branch coverage of these
+test: .venv/dev  ## all tests: the fast ones by example, with branch coverage; then laws and slow ones
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -m "not slow" -q -n $(WORKERS) || { $(ALONE) && $(BIN)/coverage run -m pytest -m "not slow" -q --last-failed --last-failed-no-failures none; }
+	@$(BIN)/coverage run -m pytest -m "$(BY_EXAMPLE)" -q $(SPREAD) || { $(ALONE) && $(BIN)/coverage run -m pytest -m "$(BY_EXAMPLE)" -q --last-failed --last-failed-no-failures none; }
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
-	@$(BIN)/python -m pytest -m slow -q -n $(WORKERS) || { $(ALONE) && $(BIN)/python -m pytest -m slow -q --last-failed --last-failed-no-failures none; }
+	@$(BIN)/python -m pytest -m "$(SLOW_OR_LAWS)" -q $(SPREAD) || { $(ALONE) && $(BIN)/python -m pytest -m "$(SLOW_OR_LAWS)" -q --last-failed --last-failed-no-failures none; }
 
 fast: .venv/dev  ## the fast tests only
-	@$(BIN)/pytest -m "not slow" -q
+	@$(BIN)/python -m pytest -m "not slow" -q $(SPREAD)
 
-check: test lint types floors  ## all that CI runs; the tests check the docs too
+check: test lint types floors  ## all that has to be green; the tests check the docs too
 
 versions: .venv/dev  ## the fast tests on the other Pythons that are installed here
 	@for version in $(VERSIONS); do \
 	  .boot/bin/uv venv --quiet --clear --no-python-downloads --python $$version .venvs/$$version 2>/dev/null \
 	    || { echo "Python $$version is not installed here: not tested on it"; continue; }; \
 	  .boot/bin/uv pip sync --quiet --python .venvs/$$version --require-hashes requirements-dev.lock \
-	    && .boot/bin/uv pip install --quiet --python .venvs/$$version --no-deps --no-build-isolation --editable . \
-	    && { HYPOTHESIS_PROFILE=few .venvs/$$version/bin/python -m pytest -m "not slow" -q -n $(WORKERS) -o cache_dir=.venvs/$$version/cache \
-	      || { $(ALONE) && .venvs/$$version/bin/python -m pytest -m "not slow" -q -o cache_dir=.venvs/$$version/cache --last-failed --last-failed-no-failures none; }; } || exit 1; \
+	    && .boot/bin/uv pip install --quiet --python .venvs/$$version --no-deps --no-build-isolation --editable . || exit 1; \
+	  pytest=".venvs/$$version/bin/python -m pytest -q -o cache_dir=.venvs/$$version/cache $(LEAVE_OUT)"; \
+	  HYPOTHESIS_PROFILE=few $$pytest -m "not slow" $(SPREAD) \
+	    || { $(ALONE) && $$pytest -m "not slow" --last-failed --last-failed-no-failures none; } || exit 1; \
+	done
+
+# Compiles all tests once; workers that start without it each compile them all.
+collected: .venv/dev
+	@$(BIN)/python -m pytest --collect-only -qq >/dev/null
+
+soak: .venv/dev  ## what the tests do in small, for hours: kills, storms, bad files
+	@for show in "spend.test_crash 200" "trial.test_trial_crash 100" "route.journal.test_journal_crash 100" \
+	  "route.budgets.storm 100" "route.serving.storm 100000" "spend.sources.fuzz 500000"; do \
+	  echo "tests.$$show" && $(BIN)/python -m tests.$$show || exit 1; \
 	done
 
 lint: .venv/dev  ## style and formatting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -11,6 +12,12 @@ from hypothesis import settings
 settings.register_profile("clearbar", deadline=None)  # a busy machine is no failure
 settings.register_profile("few", deadline=None, max_examples=10)  # on the other Pythons
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "clearbar"))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector ten thousand tests, which stay to the end of the run anyway."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

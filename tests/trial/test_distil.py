@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-pytest.importorskip("sklearn.linear_model", reason="the extra distil is not installed")
+pytestmark = pytest.mark.skipif(
+    find_spec("sklearn") is None, reason="the extra distil is not installed"
+)
 
 TOPICS = {
     "card": ("card", "visa", "pin", "chip"),

@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.route.serving.gateway import ROOT, Gateway, charges, gateway, toml
 
@@ -222,7 +222,17 @@ def run(
     }
 
 
-def main() -> None:
+_FAULTS: Final = (
+    "whole_without_one_charge",
+    "whole_with_more",
+    "broken_with_more_than_one",
+    "charges_of_nobody",
+)
+"""What has to be none at the end."""
+
+
+def main() -> bool:
+    """Print what one storm found; return whether anything was wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("requests", type=int)
     parser.add_argument("--seed", type=int, default=1)
@@ -232,7 +242,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = run(Path(folder), given.requests, seed=given.seed, failing=given.failing)
     print(json.dumps(found, indent=2), f"{time.monotonic() - started:.0f} s")  # noqa: T201
+    return any(found[each] for each in _FAULTS)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
