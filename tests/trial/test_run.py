@@ -9,6 +9,7 @@ import threading
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -275,16 +276,20 @@ def test_calls_that_a_dead_process_left_open_are_lost_and_made_again(world: Worl
 
 
 def test_stopped_by_hand_it_says_what_is_known_and_goes_on_the_next_time(world: World) -> None:
-    answers = iter(range(10_000))
+    answers, has_stopped = count(), threading.Event()
 
     def interrupted(_: Mapping[str, Any]) -> str:
-        if next(answers) == 8:
+        number = next(answers)
+        if number == 8:
             os.kill(os.getpid(), signal.SIGINT)
+        if number >= 8:
+            has_stopped.wait(1)
         return "yes"
 
-    with Upstream(interrupted, seconds=0.01) as upstream:
+    with Upstream(interrupted) as upstream:
         tools = [endpoint("small", upstream.url, concurrency=2)]
         stopped = world.run(world.trial(tools, made_cases(60), Bar(at_least=0.8)))
+        has_stopped.set()
         ended = world.run(world.trial(tools, made_cases(60), Bar(at_least=0.8)))
     assert STOPPED in stopped.warnings
     assert not is_complete(stopped)
