@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST = 1_790_812_800
-HOUR, DAY = 3_600, 86_400
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
 Parts = dict[str | None, int]
 
 
@@ -59,12 +60,11 @@ def of_anthropic(
 ) -> dict[str, Any]:
     """Return a page of the usage report, of one bucket after the other."""
     by = {"project_id": "workspace_id", "user_id": "account_id"}.get(by, by)
-    hours = width // HOUR
     return {
         "data": [
             {
-                "starting_at": _moment(n * hours),
-                "ending_at": _moment((n + 1) * hours),
+                "starting_at": _moment(n * width),
+                "ending_at": _moment((n + 1) * width),
                 "results": [
                     {
                         "uncached_input_tokens": tokens,
@@ -82,8 +82,8 @@ def of_anthropic(
     }
 
 
-def _moment(hour: int) -> str:
-    return f"2026-10-{1 + hour // 24:02d}T{hour % 24:02d}:00:00Z"
+def _moment(second: int) -> str:
+    return f"{datetime.fromtimestamp(FIRST + second, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def tokens(folder: Path, pages: dict[str, Any]) -> set[int]:
@@ -93,11 +93,16 @@ def tokens(folder: Path, pages: dict[str, Any]) -> set[int]:
 
 
 def tokens_in_order(place: Path, pages: dict[str, Any], order: Sequence[str]) -> int:
-    place.mkdir(parents=True)
+    return tokens_after(place, *((name, pages[name]) for name in order))
+
+
+def tokens_after(place: Path, *written: tuple[str, Any]) -> int:
+    """Return the tokens after files were written and read, one after the other."""
+    place.mkdir(parents=True, exist_ok=True)
     (place / "clearbar.toml").touch()
     with Workspace(place) as workspace:
-        for name in order:
-            text = pages[name] if isinstance(pages[name], str) else json.dumps(pages[name])
+        for name, told in written:
+            text = told if isinstance(told, str) else json.dumps(told)
             (place / name).write_text(text, encoding="utf-8")
             workspace.add([str(place / name)])
         return workspace.spend(ALL, "workflow").total.input_tokens
@@ -164,6 +169,67 @@ class TestANullInAGrouping:
         wholes = page([{None: 4}, {None: 1}])
         pages = {"parts.jsonl": "\n".join(lines), "whole.json": wholes}
         assert tokens(tmp_path, pages) == {5}
+
+
+@pytest.mark.parametrize("page", [of_openai, of_anthropic])
+class TestAFileThatIsReadAgain:
+    def test_and_names_more_than_before_counts_once(self, tmp_path: Path, page: Any) -> None:
+        grown = page([{None: 6, "w1": 4, "w2": 1}])
+        assert tokens_after(tmp_path, ("u.json", page([{None: 5}])), ("u.json", grown)) == 11
+
+    def test_and_names_more_on_a_later_day_counts_once(self, tmp_path: Path, page: Any) -> None:
+        first, later = page([{None: 5}, {None: 4}]), page([{None: 5}, {None: 4}, {"w1": 3}])
+        assert tokens_after(tmp_path, ("u.json", first), ("u.json", later)) == 12
+
+    def test_and_has_new_lines_counts_once(self, tmp_path: Path, page: Any) -> None:
+        first = json.dumps(page([{None: 5}]))
+        more = f"{first}\n{json.dumps(page([{'w1': 3}], first=1))}\n"
+        assert tokens_after(tmp_path, ("u.jsonl", first), ("u.jsonl", more)) == 8
+
+    def test_and_tells_of_days_that_move_on_counts_each_once(
+        self, tmp_path: Path, page: Any
+    ) -> None:
+        windows = [
+            page([{None: 5}, {None: 4}]),
+            page([{None: 4}, {"w1": 3}], first=1),
+            page([{"w1": 3}, {None: 2}], first=2),
+        ]
+        assert tokens_after(tmp_path, *(("u.json", each) for each in windows)) == 14
+
+
+@pytest.mark.parametrize("page", [of_openai, of_anthropic])
+@pytest.mark.parametrize(
+    ("width", "whole"), [(MINUTE, HOUR), (HOUR, 12 * HOUR), (30 * MINUTE, DAY)]
+)
+def test_buckets_of_one_grouping_are_within_longer_ones_of_another(
+    tmp_path: Path, page: Any, width: int, whole: int
+) -> None:
+    parts = page([{None: 5}, {None: 3, "w1": 2}, {"w1": 4}], width=width, first=7)
+    pages = {"parts.json": parts, "whole.json": page([{None: 14}], width=whole)}
+    assert tokens(tmp_path, pages) == {14}
+
+
+@pytest.mark.parametrize("page", [of_openai, of_anthropic])
+def test_minutes_of_one_hour_in_two_files_add_up(tmp_path: Path, page: Any) -> None:
+    first = page([{None: 10}], width=MINUTE)
+    later = page([{None: 20, "w1": 5}], width=MINUTE, first=30)
+    assert tokens(tmp_path, {"first.json": first, "later.json": later}) == {35}
+
+
+def test_what_one_kind_of_usage_is_grouped_by_says_nothing_of_another(tmp_path: Path) -> None:
+    completions = json.dumps(of_openai([{None: 8}]))
+    images = of_openai([{None: 4}])
+    images["data"][0]["results"] = [
+        {
+            "object": "organization.usage.images.result",
+            "images": 4,
+            "num_model_requests": 4,
+            "size": "1024x1024",
+            "source": "image.generation",
+        }
+    ]
+    both = f"{completions}\n{json.dumps(images)}\n"
+    assert tokens_after(tmp_path, ("u.jsonl", completions), ("u.jsonl", both)) == 8
 
 
 def test_a_grouping_by_what_is_no_dimension_is_another(tmp_path: Path) -> None:

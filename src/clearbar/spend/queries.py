@@ -45,7 +45,7 @@ WHOLE_KEYS: Final = (
     "is_billed",
 )
 """By what the rows of `wholes` are told apart."""
-HOURLY_KEYS: Final = (*WHOLE_KEYS, "hour")
+TIMED_KEYS: Final = (*WHOLE_KEYS, "minute")
 """And by what, where buckets of less than a day have to be."""
 _NOTHING: Final = tuple(getattr(Usage(), name) for name in USAGE_FIELDS)
 
@@ -112,11 +112,11 @@ def outside(frame: nw.LazyFrame[Any], periods: Sequence[Period]) -> nw.LazyFrame
 
 
 def wholes(frame: nw.LazyFrame[Any], keys: Sequence[str] = WHOLE_KEYS) -> nw.LazyFrame[Any]:
-    """Return usage of what tells of more than one call, by `WHOLE_KEYS` or `HOURLY_KEYS`.
+    """Return usage of what tells of more than one call, by `WHOLE_KEYS` or `TIMED_KEYS`.
 
-    The `calls` of a bill are its lines. `hour` is that in which a bucket begins. `minutes` and
-    `years` are what the end is after the beginning, within the year and in years: no engine but
-    DuckDB counts the minutes between.
+    The `calls` of a bill are its lines. `minute` is that of the day in which a bucket begins.
+    `minutes` and `years` are what the end is after the beginning, within the year and in years: no
+    engine but DuckDB counts the minutes between.
     """
     minutes = _minute_of_year("ended_at") - _minute_of_year("started_at")
     years = nw.col("ended_at").dt.year() - nw.col("started_at").dt.year()
@@ -125,7 +125,7 @@ def wholes(frame: nw.LazyFrame[Any], keys: Sequence[str] = WHOLE_KEYS) -> nw.Laz
         minutes.fill_null(0).alias("minutes"),
         years.fill_null(0).alias("years"),
         (nw.col("basis") == "billed").alias("is_billed"),
-        nw.when(~of_bill).then(nw.col("started_at").dt.hour()).alias("hour"),
+        nw.when(~of_bill).then(_minute_of_day("started_at")).alias("minute"),
         nw.when(of_bill).then(1).otherwise(nw.col("calls")).alias("calls"),
     )
     return usage_by(told, keys)
@@ -178,9 +178,12 @@ def usage_of(sums: Sequence[Any]) -> Usage:
 
 
 def _minute_of_year(name: str) -> nw.Expr:
+    return nw.col(name).dt.ordinal_day().cast(nw.Int64) * 24 * 60 + _minute_of_day(name)
+
+
+def _minute_of_day(name: str) -> nw.Expr:
     at = nw.col(name).dt
-    days, hours = at.ordinal_day().cast(nw.Int64), at.hour().cast(nw.Int64)
-    return (days * 24 + hours) * 60 + at.minute().cast(nw.Int64)
+    return at.hour().cast(nw.Int64) * 60 + at.minute().cast(nw.Int64)
 
 
 def _total(names: Sequence[str]) -> nw.Expr:

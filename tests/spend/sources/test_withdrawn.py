@@ -51,6 +51,13 @@ def test_a_quantity_that_was_told_is_none_now_and_one_that_was_not_stays_unknown
     assert (gone.input_tokens, gone.images) == (0, None)
 
 
+def test_tokens_of_calls_that_nobody_counts_are_withdrawn() -> None:
+    uncounted = msgspec.structs.replace(BUCKET, calls=0, reported_cost_usd=None)
+    [gone] = withdrawn([uncounted], [])
+    assert gone.input_tokens == 0
+    assert withdrawn([uncounted, gone], []) == []
+
+
 def test_what_is_still_told_is_not_withdrawn() -> None:
     assert withdrawn([BILL], [BILL]) == []
 

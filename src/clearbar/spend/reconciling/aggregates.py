@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 _METERS: Final = tuple(name for name in USAGE_FIELDS if not name.startswith("calls_"))
 _NOTHING: Final = Usage()
-_Alike = tuple["date", "date", int | None, tuple[str, ...]]
-"""The first day, the first day after, the hour, and the dimensions that matter."""
+_HOUR_MINUTES: Final = 60
+_Alike = tuple["date", "date", tuple[int, int] | None, tuple[str, ...]]
+"""The first day, the first day after, the span, and the dimensions that matter."""
 _LAST_VIEW: Final = (2,)
 """Of lines of a bill: whatever aggregates tell goes before."""
 
@@ -94,8 +95,8 @@ def _shared_of_views(
 def _order(row: Told) -> tuple[Any, ...]:
     """Return a sort key that does not depend on the order of reading; the most named goes first."""
     named = sum(bool(value) for value in row.dimensions)
-    hour = -1 if row.hour is None else row.hour
-    return -named, row.dimensions, row.day, row.key, row.width_minutes, hour, row.context, row.uri
+    span = row.span or (-1, -1)
+    return -named, row.dimensions, row.day, row.key, row.width_minutes, span, row.context, row.uri
 
 
 def _shared(rows: Sequence[Told], others: Sequence[Told]) -> list[Usage]:
@@ -118,8 +119,8 @@ def _of_part(rows: Sequence[Told], others: Sequence[Told]) -> dict[str, list[Any
         if any(row.dimensions[number] for row in rows)
         and any(other.dimensions[number] for other in others)
     ]
-    by_hour = all(any(row.hour is not None for row in some) for some in (rows, others))
-    mine, theirs = (_alike(some, told_by_both, by_hour=by_hour) for some in (rows, others))
+    by_span = all(any(row.span for row in some) for some in (rows, others))
+    mine, theirs = (_alike(some, told_by_both, by_span=by_span) for some in (rows, others))
     edges = [
         [number for number, row in enumerate(mine) if _may_be_same(row, other)] for other in theirs
     ]
@@ -130,20 +131,21 @@ def _of_part(rows: Sequence[Told], others: Sequence[Told]) -> dict[str, list[Any
     return {name: amounts for name, amounts in found.items() if amounts}
 
 
-def _alike(rows: Sequence[Told], by: Sequence[int], *, by_hour: bool) -> dict[_Alike, list[int]]:
+def _alike(rows: Sequence[Told], by: Sequence[int], *, by_span: bool) -> dict[_Alike, list[int]]:
     """Return the days and the dimensions that matter -> the rows that have them, in order."""
     found: dict[_Alike, list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         named = row.dimensions
-        hour = row.hour if by_hour else None
-        found[row.day, row.until, hour, tuple(named[n] for n in by)].append(number)
+        span = row.span if by_span else None
+        found[row.day, row.until, span, tuple(named[n] for n in by)].append(number)
     return found
 
 
 def _may_be_same(one: _Alike, other: _Alike) -> bool:
-    if one[2] != other[2] and None not in (one[2], other[2]):
+    (day, until, span, named), (other_day, other_until, other_span, other_named) = one, other
+    if span and other_span and not (span[0] < other_span[1] and other_span[0] < span[1]):
         return False
-    return one[0] < other[1] and other[0] < one[1] and agree(one[3], other[3])
+    return day < other_until and other_day < until and agree(named, other_named)
 
 
 def _parts(rows: Sequence[Told], others: Sequence[Told]) -> Iterator[tuple[list[int], list[int]]]:
@@ -157,8 +159,15 @@ def _parts(rows: Sequence[Told], others: Sequence[Told]) -> Iterator[tuple[list[
 
 
 def _day_and_dimensions(row: Told) -> tuple[str, ...]:
-    hour = "" if row.hour is None else str(row.hour)
-    return str(row.day) if row.days == 1 else "", hour, *row.dimensions
+    return str(row.day) if row.days == 1 else "", _hour(row.span), *row.dimensions
+
+
+def _hour(span: tuple[int, int] | None) -> str:
+    """Return the hour in which all of a bucket is; empty where there is no such."""
+    if span is None:
+        return ""
+    first, last = span[0] // _HOUR_MINUTES, (span[1] - 1) // _HOUR_MINUTES
+    return str(first) if first == last else ""
 
 
 def _grouped(keys: Sequence[tuple[str, ...]], by: Sequence[int]) -> dict[Any, list[int]]:

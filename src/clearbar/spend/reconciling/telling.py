@@ -17,7 +17,7 @@ from clearbar.core.period import MAX_DAYS, Period
 from clearbar.spend import queries
 from clearbar.spend.charge import Origin
 from clearbar.spend.reconciling.told import Told, model_scope
-from clearbar.spend.reconciling.views import need_hours
+from clearbar.spend.reconciling.views import need_spans
 from clearbar.spend.usage import Usage
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _wholes(
     engine: Engine, charges: nw.LazyFrame[Any], origins: Mapping[int, Origin]
 ) -> Iterable[Told]:
     rows = list(_wholes_by(queries.WHOLE_KEYS, engine, charges, origins))
-    return _wholes_by(queries.HOURLY_KEYS, engine, charges, origins) if need_hours(rows) else rows
+    return _wholes_by(queries.TIMED_KEYS, engine, charges, origins) if need_spans(rows) else rows
 
 
 def _wholes_by(
@@ -147,12 +147,16 @@ def _whole(told: Mapping[str, Any], origin: Origin, usage: Usage) -> Told:
         usage=usage,
         days=_days(minutes),
         width_minutes=minutes,
-        hour=told.get("hour") if minutes < _MINUTES_PER_DAY else None,
+        span=_span(told.get("minute"), minutes),
         context=" ".join(name for name in _CONTEXT if told[name]),
         uri=told["uri"],
         category=told["charge_category"] or "usage",
         unpriced_lines=lines,
     )
+
+
+def _span(minute: int | None, width: int) -> tuple[int, int] | None:
+    return None if minute is None or width >= _MINUTES_PER_DAY else (minute, minute + width)
 
 
 def _days(minutes: int) -> int:

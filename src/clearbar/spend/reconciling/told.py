@@ -45,9 +45,9 @@ class Told:
     """How many days it is of, from `day` on."""
     width_minutes: int = 0
     """Of an aggregate: how long each bucket is."""
-    hour: int | None = None
-    """Of an aggregate of less than a day: in which hour, in UTC, its buckets begin; None where no
-    other grouping tells of such."""
+    span: tuple[int, int] | None = None
+    """Of an aggregate of less than a day: from which minute of it, in UTC, to which its bucket is;
+    None where no other grouping tells of such."""
     context: str = ""
     """Of an aggregate: by which other dimensions it is grouped, such as tier and place."""
     uri: str = ""

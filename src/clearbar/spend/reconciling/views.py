@@ -40,21 +40,22 @@ def views(rows: Sequence[Told]) -> list[tuple[Any, ...]]:
     groups = _joined_by_file(rows)
     found: list[tuple[Any, ...]] = []
     for row in rows:
-        members = groups[_grouping(row)]
+        own = _grouping(row)
+        members = groups.get(own, frozenset([own]))
         finest = max(sum(each[3]) for each in members)
         found.append((-finest, *min(members)))
-    for number in _repeated(rows, found):
+    for number in [*_repeated(rows, found), *_relabelled(rows, found)]:
         found[number] = (1, *_grouping(rows[number]))
     return found
 
 
-def need_hours(rows: Iterable[Told]) -> bool:
-    """Return whether of some day a provider's hours are told of in more than one grouping."""
+def need_spans(rows: Iterable[Told]) -> bool:
+    """Return whether parts of some day are told of by a provider in more than one grouping."""
     found: dict[tuple[str, date], _Grouping] = {}
-    hourly = (row for row in rows if row.grain == "bucket" and row.width_minutes < _DAY_MINUTES)
+    partial = (row for row in rows if row.grain == "bucket" and row.width_minutes < _DAY_MINUTES)
     return any(
         found.setdefault((row.origin.provider, row.day), grouping) != grouping
-        for row in hourly
+        for row in partial
         for grouping in [_grouping(row)]
     )
 
@@ -67,10 +68,16 @@ def _grouping(row: Told) -> _Grouping:
 
 
 def _joined_by_file(rows: Sequence[Told]) -> dict[_Grouping, frozenset[_Grouping]]:
-    """Return, for each grouping, all that stand in one file with it, directly or by others."""
+    """Return, for each grouping, all that stand in one file with it, directly or by others.
+
+    A file in which a label says what is null tells its grouping itself. Rows of it without one are
+    of an earlier reading, when it named less.
+    """
     together: dict[tuple[str, int, str], set[_Grouping]] = defaultdict(set)
+    labelled = {row.uri for row in rows if _nulls(row)}
     for row in rows:
-        together[row.uri, row.width_minutes, row.origin.source].add(_grouping(row))
+        if row.uri not in labelled:
+            together[row.uri, row.width_minutes, row.origin.source].add(_grouping(row))
     joined: dict[_Grouping, frozenset[_Grouping]] = {}
     for members in together.values():
         whole = frozenset(members).union(*(joined.get(each, ()) for each in members))
@@ -82,7 +89,7 @@ def _repeated(rows: Sequence[Told], found: Sequence[tuple[Any, ...]]) -> list[in
     """Return the rows that are exactly the sum of finer ones of the same view and day."""
     days: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        days[found[number], row.day, row.days, row.hour].append(number)
+        days[found[number], row.day, row.days, row.span].append(number)
     repeated = []
     for numbers in days.values():
         same = [(rows[number], _grouped_by(rows[number])) for number in numbers]
@@ -93,6 +100,24 @@ def _repeated(rows: Sequence[Told], found: Sequence[tuple[Any, ...]]) -> list[in
                 if _is_sum(row, [other for other, finer in same if named < finer])
             ]
     return repeated
+
+
+def _relabelled(rows: Sequence[Told], found: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Return the rows that another of their view repeats, null in more: of two readings of one."""
+    readings: dict[tuple[Any, ...], dict[frozenset[str], list[int]]] = defaultdict(dict)
+    for number, row in enumerate(rows):
+        if row.origin.source in _IN_ANY_GROUPING:
+            told = labels_of(row.origin.labels)
+            told.pop(NULL_IN, None)
+            said = row.dimensions, tuple(sorted(told.items())), row.context
+            alike = readings[found[number], row.day, row.days, row.span, *said]
+            alike.setdefault(_nulls(row), []).append(number)
+    return [
+        number
+        for alike in readings.values()
+        for nulls in sorted(alike, key=lambda each: (-len(each), sorted(each)))[1:]
+        for number in alike[nulls]
+    ]
 
 
 def _is_sum(row: Told, finer: Sequence[Told]) -> bool:
@@ -109,6 +134,16 @@ def _grouped_by(row: Told) -> frozenset[str]:
     by_labels = row.origin.source in _IN_ANY_GROUPING
     labels = _labels_of_grouping(row.origin.labels) if by_labels else frozenset()
     return labels.union(named, row.context.split())
+
+
+def _nulls(row: Told) -> frozenset[str]:
+    """Return by what a row is grouped and has none, as its label says."""
+    return _nulls_of(row.origin.labels) if row.origin.source in _IN_ANY_GROUPING else frozenset()
+
+
+@lru_cache(maxsize=10_000)
+def _nulls_of(labels: str) -> frozenset[str]:
+    return frozenset(labels_of(labels).get(NULL_IN, "").split())
 
 
 @lru_cache(maxsize=10_000)

@@ -9,16 +9,16 @@ one it cannot, because a dimension may be null in a grouping. So of a file the f
 bucket is read, and any other is refused: one that names other dimensions and repeats no result.
 A result that leaves out what others name is null there, and no whole: its key and a label say so.
 Of costs the others of its bucket matter; of usage, whose buckets may be hours that make up a day,
-those of its whole file: what any bucket of it names was asked for in all of it.
+those of its whole file: what any bucket of it names was asked for in all of its kind.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearbar.core.errors import Problem
-from clearbar.spend.charge import NULL_IN
+from clearbar.spend.charge import NULL_IN, labels_of
 from clearbar.spend.files.entry import Entry, text
 from clearbar.spend.files.json_records import Document, documents, fields
 from clearbar.spend.files.quarantine import QuarantineError
@@ -28,6 +28,7 @@ from clearbar.spend.files.timestamps import moment_us
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from clearbar.spend.charge import Origin
     from clearbar.spend.files.source_file import SourceFile
 
 WHOLE_PAGE: Final = "save the whole page that the API answers"
@@ -58,7 +59,7 @@ class Result(NamedTuple):
     is_null_in: tuple[str, ...] = ()
     """What it leaves out of what others of its bucket are grouped by: project, credential, item."""
     asked: frozenset[str] = frozenset()
-    """Of usage: by which dimensions the file is grouped."""
+    """Of usage: by which dimensions what is of its kind is grouped in the file."""
 
     @property
     def number(self) -> int | None:
@@ -95,7 +96,7 @@ def results(
 def results_of_usage(
     file: SourceFile, start: str, end: str, dimensions: Mapping[str, str]
 ) -> Iterator[Result | Problem]:
-    """Yield each result of each bucket of usage, with what the file is grouped by.
+    """Yield each result of each bucket of usage, with what its kind is grouped by in the file.
 
     `dimensions` are the members of a result that it may be grouped by -> the names of these. The
     file is read twice: only its end tells what was asked for at its beginning.
@@ -103,13 +104,17 @@ def results_of_usage(
     Raises:
         UnreadableFile: when the file is damaged or too large.
     """
-    asked: set[str] = set()
+    asked: dict[str, set[str]] = defaultdict(set)
     for found in Damage().noted(results(file, start, end, frozenset())):
         if isinstance(found, Result):
-            asked.update(own for name, own in dimensions.items() if _says(found.value.get(name)))
-    grouped_by = frozenset(asked)
+            named = (own for name, own in dimensions.items() if _says(found.value.get(name)))
+            asked[_kind(found)].update(named)
+    by_kind = {kind: frozenset(named) for kind, named in asked.items()}
     for found in results(file, start, end, frozenset()):
-        yield found._replace(asked=grouped_by) if isinstance(found, Result) else found
+        if isinstance(found, Result):
+            yield found._replace(asked=by_kind.get(_kind(found), frozenset()))
+        else:
+            yield found
 
 
 def null_label(found: Result) -> dict[str, str]:
@@ -120,6 +125,12 @@ def null_label(found: Result) -> dict[str, str]:
 def nulls(found: Result, told: Mapping[str, object]) -> str:
     """Return the names of what usage is grouped by and does not tell, as its label holds them."""
     return " ".join(sorted(name for name in found.asked if not told[name]))
+
+
+def null_key(origin: Origin) -> tuple[str, ...]:
+    """Return what the label of nulls adds to an identity: nothing where there is none."""
+    told = labels_of(origin.labels).get(NULL_IN)
+    return (told,) if told else ()
 
 
 class _Groupings:
@@ -186,6 +197,10 @@ def _results(
             key = (*key, str(seen[key]))
         is_null_in = tuple(sorted(named - _named(value)))
         yield Result(value, start, end, key, pulled_us, entry, is_null_in)
+
+
+def _kind(found: Result) -> str:
+    return text(found.value.get("object"))
 
 
 def _says(value: object) -> bool:

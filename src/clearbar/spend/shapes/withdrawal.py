@@ -69,7 +69,8 @@ def _can_be_stored(record: Record) -> bool:
 
 
 def _is_nothing(record: Record) -> bool:
-    return record.calls == 0 and not record.reported_cost_usd and not record.reported_cost
+    told = ("calls", *_COUNTS, *_COSTS)
+    return not any(getattr(record, name) for name in told)
 
 
 def _as_nothing(record: Record) -> Record:

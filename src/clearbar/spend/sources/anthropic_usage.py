@@ -30,7 +30,7 @@ from clearbar.spend.files.entry import each_record, provenance, text
 from clearbar.spend.files.json_records import fields
 from clearbar.spend.files.quarantine import QuarantineError, quantity
 from clearbar.spend.shapes.provider_names import service_tier_named
-from clearbar.spend.shapes.provider_reports import nulls, results_of_usage
+from clearbar.spend.shapes.provider_reports import null_key, nulls, results_of_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ def _record(found: Result) -> Record:
     origin = _origin(found, how)
     return Record(
         identity=identity.bucket(
-            NAME, "", found.start_us, found.end_us - found.start_us, *found.key, origin.labels
+            NAME, "", found.start_us, found.end_us - found.start_us, *found.key, *null_key(origin)
         ),
         evidence="provider",
         origin=origin,

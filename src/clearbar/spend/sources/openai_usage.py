@@ -8,11 +8,11 @@ result without its bucket has no time and is refused.
 `input_tokens` holds all input. The kinds of input are disjoint where they are given: text, audio
 and images each fresh and cached, and cache writes; they must sum to the whole. Dimensions are
 null unless the request grouped by them, and the default project is null too. What any bucket of a
-file names is taken to be asked for in all of it, and a null for a part of that grouping: the label
-`null_in` says so. So keep each grouping in a file of its own; of several files each call counts
-once. A bucket keeps growing for hours: read again, it replaces the earlier reading. In a second
-grouping in the same file a bucket is refused. Scale Tier tokens are included though they are
-prepaid.
+file names is taken to be asked for in all buckets of its kind, and a null for a part of that
+grouping: the label `null_in` says so. So keep each grouping in a file of its own; of several files
+each call counts once. A bucket keeps growing for hours: read again, it replaces the earlier
+reading. In a second grouping in the same file a bucket is refused. Scale Tier tokens are included
+though they are prepaid.
 
 Costs (`/v1/organization/costs`) are bills and are not read here. Vector stores are bytes kept,
 not calls, and are refused.
