@@ -275,6 +275,15 @@ def test_calls_that_a_dead_process_left_open_are_lost_and_made_again(world: Worl
     assert any("1 call lost in flight" in each for each in again.warnings)
 
 
+@pytest.fixture
+def heeding_interrupts() -> Iterator[None]:
+    """Heed SIGINT, as a program in the foreground does: whoever runs the tests may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding_interrupts")
 def test_stopped_by_hand_it_says_what_is_known_and_goes_on_the_next_time(world: World) -> None:
     answers, has_stopped = count(), threading.Event()
 
@@ -283,7 +292,7 @@ def test_stopped_by_hand_it_says_what_is_known_and_goes_on_the_next_time(world: 
         if number == 8:
             os.kill(os.getpid(), signal.SIGINT)
         if number >= 8:
-            has_stopped.wait(1)
+            has_stopped.wait(0.3)
         return "yes"
 
     with Upstream(interrupted) as upstream:
