@@ -64,25 +64,33 @@ class DefaultGroup(click.Group):
         self.format_commands(ctx, formatter)
 
 
+workspace_option = click.option(
+    "--workspace",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="The folder with clearbar.toml.",
+)
+as_of_option = click.option("--as-of", metavar="DATE", help="Judge as if it were this day (UTC).")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON with documented fields."
+)
+engine_option = click.option(
+    "--engine",
+    metavar="ADDRESS",
+    envvar="CLEARBAR_ENGINE",
+    help="Run the queries on Spark Connect: sc://host:15002.",
+)
+
+
 def workspace_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --workspace, --as-of and --json; the function gets `workspace`, opened, and `as_json`."""
     from functools import update_wrapper
 
-    @click.option(
-        "--workspace",
-        "folder",
-        metavar="DIR",
-        type=click.Path(file_okay=False),
-        help="The folder with clearbar.toml.",
-    )
-    @click.option("--as-of", metavar="DATE", help="Judge as if it were this day (UTC).")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON with documented fields.")
-    @click.option(
-        "--engine",
-        metavar="ADDRESS",
-        envvar="CLEARBAR_ENGINE",
-        help="Run the queries on Spark Connect: sc://host:15002.",
-    )
+    @workspace_option
+    @as_of_option
+    @json_option
+    @engine_option
     @click.pass_context
     def opened(
         context: click.Context,

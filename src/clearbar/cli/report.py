@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from clearbar.cli.completing import complete_path
-from clearbar.cli.options import parsed_day, print_json, writing
+from clearbar.cli.options import (
+    as_of_option,
+    engine_option,
+    json_option,
+    parsed_day,
+    print_json,
+    workspace_option,
+    writing,
+)
 from clearbar.cli.outcomes import read_declared_outcomes
 
 if TYPE_CHECKING:
@@ -17,27 +25,16 @@ if TYPE_CHECKING:
 
 @click.command("report")
 @click.argument("paths", nargs=-1, metavar="[PATH...]", shell_complete=complete_path)
-@click.option(
-    "--workspace",
-    "folder",
-    metavar="DIR",
-    type=click.Path(file_okay=False),
-    help="The folder with clearbar.toml.",
-)
-@click.option("--as-of", metavar="DATE", help="Judge as if it were this day (UTC).")
+@workspace_option
+@as_of_option
 @click.option(
     "--html",
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="Where the page goes. Default: report.html in the workspace.",
 )
-@click.option(
-    "--engine",
-    metavar="ADDRESS",
-    envvar="CLEARBAR_ENGINE",
-    help="Run the queries on Spark Connect: sc://host:15002.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON with documented fields.")
+@engine_option
+@json_option
 @click.pass_context
 def command(
     context: click.Context,
